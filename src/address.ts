@@ -1,0 +1,36 @@
+/** Addresses as users type them. Keys and paths are taken literally: nothing is percent-decoded. */
+import { SealdropError } from './errors.js';
+import { printable } from './printable.js';
+
+export type Address =
+  | { readonly kind: 's3'; readonly bucket: string; readonly key: string }
+  /** `named` is true for `file://`, false for a bare path. */
+  | { readonly kind: 'file'; readonly path: string; readonly named: boolean }
+  | { readonly kind: 'stdio' };
+
+/** @throws SealdropError `usage` */
+export function parseAddress(text: string): Address {
+  if (text === '-') return { kind: 'stdio' };
+  const s3 = /^s3:\/\/([^/]*)(?:\/(.*))?$/s.exec(text);
+  if (s3) {
+    const [, bucket = '', key = ''] = s3;
+    if (bucket === '') throw badAddress(text, 'it names no bucket');
+    return { kind: 's3', bucket, key };
+  }
+  if (text.startsWith('file://')) {
+    const path = text.slice('file://'.length);
+    if (!path.startsWith('/'))
+      throw badAddress(text, 'the path must begin with a slash: file:///directory/key');
+    return { kind: 'file', path, named: true };
+  }
+  const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text);
+  if (scheme) throw badAddress(text, `${scheme[0]} is not a kind of address`);
+  if (text === '') throw badAddress(text, 'it is empty');
+  return { kind: 'file', path: text, named: false };
+}
+
+function badAddress(text: string, why: string): SealdropError {
+  return new SealdropError('usage', `${printable(text) || 'the address'} cannot be used: ${why}`, {
+    hint: 'an address is s3://bucket/key, file:///directory/key, or - for standard input or output',
+  });
+}

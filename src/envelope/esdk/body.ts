@@ -1,0 +1,137 @@
+/**
+ * The body of a message as a sequence of units (frames, or the one unframed block), with their order and number
+ * checked. Needs no key.
+ *
+ * Source: AWS Encryption SDK specification, data-format/message-body.md.
+ */
+import { SealdropError } from '../../errors.js';
+import type { ByteReader } from '../byte-reader.js';
+import {
+  FINAL_FRAME_HEADER_LENGTH,
+  FRAME_HEADER_LENGTH,
+  IV_LENGTH,
+  SEQUENCE_END,
+  TAG_LENGTH,
+  UNFRAMED_HEADER_LENGTH,
+} from './format.js';
+import type { Header } from './header.js';
+import { MAX_FRAME_LENGTH } from './policy.js';
+
+const PIECE = 1024 * 1024;
+// AES-GCM's bound for one message under one nonce: 2^36 - 32 bytes (NIST SP 800-38D, 5.2.1.1).
+const MAX_UNFRAMED = 2 ** 36 - 32;
+
+export interface Unit {
+  readonly kind: 'frame' | 'final' | 'unframed';
+  readonly sequence: number;
+  readonly iv: Buffer;
+  /** The unit's header as it stands in the message (a signature covers it). */
+  readonly header: Buffer;
+  readonly length: number;
+  /** True where the content comes as one piece, to be released after its tag was checked. */
+  readonly whole: boolean;
+  readonly content: AsyncIterable<Buffer>;
+  /** The authentication tag; after the content. */
+  tag(): Promise<Buffer>;
+}
+
+/** Each unit's content and tag must be read before the next unit is asked for. */
+export async function* readUnits(
+  reader: ByteReader,
+  { info }: Header,
+  held: boolean,
+  maxWhole = MAX_FRAME_LENGTH,
+): AsyncGenerator<Unit> {
+  if (info.frameLength === 0) {
+    yield await unframed(reader, held, maxWhole);
+    return;
+  }
+  const whole = info.frameLength <= maxWhole || !held;
+  for (let expected = 1; ; expected++) {
+    const unit = await frame(reader, expected, info.frameLength, whole);
+    yield unit;
+    if (unit.kind === 'final') return;
+  }
+}
+
+async function frame(
+  reader: ByteReader,
+  expected: number,
+  frameLength: number,
+  whole: boolean,
+): Promise<Unit> {
+  let header = await exactly(reader, FRAME_HEADER_LENGTH, expected);
+  const final = header.readUInt32BE(0) === SEQUENCE_END;
+  if (final) {
+    const rest = await exactly(reader, FINAL_FRAME_HEADER_LENGTH - FRAME_HEADER_LENGTH, expected);
+    header = Buffer.concat([header, rest]);
+  }
+  const at = final ? 4 : 0;
+  const sequence = header.readUInt32BE(at);
+  if (sequence !== expected)
+    throw new SealdropError(
+      'frame_order',
+      `the message has frame ${sequence} where frame ${expected} belongs`,
+    );
+  const length = final ? header.readUInt32BE(at + 4 + IV_LENGTH) : frameLength;
+  if (length > frameLength)
+    throw new SealdropError(
+      'frame_auth',
+      `the final frame claims ${length} bytes, frames have ${frameLength}`,
+    );
+  return unit(reader, {
+    kind: final ? 'final' : 'frame',
+    sequence,
+    iv: header.subarray(at + 4, at + 4 + IV_LENGTH),
+    header,
+    length,
+    whole,
+  });
+}
+
+async function unframed(reader: ByteReader, held: boolean, maxWhole: number): Promise<Unit> {
+  const header = await exactly(reader, UNFRAMED_HEADER_LENGTH, 1);
+  const length = Number(header.readBigUInt64BE(IV_LENGTH));
+  if (length > MAX_UNFRAMED)
+    throw new SealdropError(
+      'frame_auth',
+      `the message claims ${length} bytes in one block: more than can be`,
+    );
+  if (length > maxWhole && !held)
+    throw new SealdropError(
+      'policy',
+      `the message is one block of ${length} bytes that can only be checked as a whole`,
+      {
+        hint: 'get the object into a file: it appears there when all was checked',
+      },
+    );
+  const iv = header.subarray(0, IV_LENGTH);
+  return unit(reader, { kind: 'unframed', sequence: 1, iv, header, length, whole: length <= maxWhole });
+}
+
+function unit(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>): Unit {
+  return {
+    ...head,
+    content: content(reader, head),
+    tag: () => exactly(reader, TAG_LENGTH, head.sequence),
+  };
+}
+
+async function* content(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>): AsyncGenerator<Buffer> {
+  if (head.whole) {
+    yield await exactly(reader, head.length, head.sequence);
+    return;
+  }
+  for (let left = head.length; left > 0;) {
+    const piece = await exactly(reader, Math.min(left, PIECE), head.sequence);
+    left -= piece.length;
+    yield piece;
+  }
+}
+
+async function exactly(reader: ByteReader, length: number, sequence: number): Promise<Buffer> {
+  const bytes = await reader.read(length);
+  if (bytes.length < length)
+    throw new SealdropError('truncated', `the message ends within frame ${sequence}`);
+  return bytes;
+}

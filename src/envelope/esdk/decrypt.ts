@@ -1,0 +1,154 @@
+/**
+ * The frame loop of decryption. Nothing is released before its tag was checked; every failure has its code.
+ *
+ * Source: AWS Encryption SDK specification, client-apis/decrypt.md.
+ */
+import {
+  getDecryptionHelper,
+  NodeAlgorithmSuite,
+  NodeDefaultCryptographicMaterialsManager,
+  type GetDecipher,
+  type GetVerify,
+  type KeyringNode,
+  type NodeDecryptionMaterial,
+} from '@aws-crypto/material-management-node';
+import { isSealdropError, SealdropError } from '../../errors.js';
+import type { ByteSource, DecryptOptions, Decryptor } from '../../ports.js';
+import { ByteReader } from '../byte-reader.js';
+import { readUnits, type Unit } from './body.js';
+import { bodyAad } from './format.js';
+import { readHeader, type Header } from './header.js';
+import { assertAllowed, type ReadPolicy } from './policy.js';
+
+export interface DecryptorOptions extends ReadPolicy {
+  /** Unwraps data keys. Consulted only after the policy allowed the message. */
+  keyring: KeyringNode;
+}
+
+export function createDecryptor(options: DecryptorOptions): Decryptor {
+  return { decrypt: (source, call = {}) => decryptMessage(source, options, call) };
+}
+
+async function* decryptMessage(
+  source: ByteSource,
+  options: DecryptorOptions,
+  { held = false, accept }: DecryptOptions,
+): AsyncGenerator<Buffer> {
+  const reader = new ByteReader(source);
+  let material: NodeDecryptionMaterial | undefined;
+  try {
+    const header = await readHeader(reader);
+    assertAllowed(header, options, held);
+    material = await unwrap(header, options.keyring);
+    const getDecipher = openHeader(header, material);
+    accept?.(header.info);
+    const verify = getDecryptionHelper(material).getVerify?.();
+    verify?.update(Buffer.from(header.parsed.rawHeader));
+    verify?.update(headerAuth(header));
+    for await (const unit of readUnits(reader, header, held, options.maxFrameLength)) {
+      verify?.update(unit.header);
+      yield* openUnit(unit, header, getDecipher, verify);
+    }
+    if (verify) await checkFooter(reader, verify);
+    if (!(await reader.atEnd()))
+      throw new SealdropError('trailing_data', 'there are bytes after the message');
+  } finally {
+    material?.zeroUnencryptedDataKey();
+    await reader.close();
+  }
+}
+
+async function unwrap(header: Header, keyring: KeyringNode): Promise<NodeDecryptionMaterial> {
+  const { encryptionContext, encryptedDataKeys } = header.parsed.messageHeader;
+  try {
+    return await new NodeDefaultCryptographicMaterialsManager(keyring).decryptMaterials({
+      suite: new NodeAlgorithmSuite(header.parsed.algorithmSuite.id),
+      encryptionContext,
+      encryptedDataKeys: [...encryptedDataKeys],
+    });
+  } catch (cause) {
+    if (isSealdropError(cause)) throw cause;
+    throw wrongKey(header, cause);
+  }
+}
+
+/** Checks the commitment and the header's tag: from here on the header is authenticated. */
+function openHeader(header: Header, material: NodeDecryptionMaterial): GetDecipher {
+  const { messageHeader, rawHeader, headerAuth: auth } = header.parsed;
+  let getDecipher: GetDecipher;
+  try {
+    const commitment = 'suiteData' in messageHeader ? messageHeader.suiteData : undefined;
+    getDecipher = getDecryptionHelper(material).getDecipherInfo(messageHeader.messageId, commitment);
+  } catch (cause) {
+    throw new SealdropError('commitment', 'the message does not commit to the data key it names', { cause });
+  }
+  try {
+    const decipher = getDecipher(auth.headerIv);
+    decipher.setAAD(Buffer.from(rawHeader));
+    decipher.setAuthTag(Buffer.from(auth.headerAuthTag));
+    decipher.final();
+  } catch (cause) {
+    throw wrongKey(header, cause);
+  }
+  return getDecipher;
+}
+
+function headerAuth({ parsed }: Header): Buffer {
+  const { headerIv, headerAuthTag } = parsed.headerAuth;
+  return parsed.messageHeader.version === 1
+    ? Buffer.concat([headerIv, headerAuthTag])
+    : Buffer.from(headerAuthTag);
+}
+
+/** The content of one frame or unframed body. Pieces of it are released early only where `readUnits` cut them up. */
+async function* openUnit(
+  unit: Unit,
+  { parsed }: Header,
+  getDecipher: GetDecipher,
+  verify: ReturnType<GetVerify> | undefined,
+): AsyncGenerator<Buffer> {
+  const decipher = getDecipher(unit.iv);
+  decipher.setAAD(bodyAad(parsed.messageHeader.messageId, unit.kind, unit.sequence, unit.length));
+  let held: Buffer | undefined;
+  for await (const piece of unit.content) {
+    verify?.update(piece);
+    const clear = decipher.update(piece);
+    if (unit.whole) held = clear;
+    else yield clear;
+  }
+  const tag = await unit.tag();
+  verify?.update(tag);
+  try {
+    decipher.setAuthTag(tag);
+    decipher.final();
+  } catch (cause) {
+    throw new SealdropError('frame_auth', `frame ${unit.sequence} of the message was altered`, { cause });
+  }
+  if (held !== undefined && held.length > 0) yield held;
+}
+
+async function checkFooter(reader: ByteReader, verify: ReturnType<GetVerify>): Promise<void> {
+  const length = await reader.read(2);
+  const signature = length.length === 2 ? await reader.read(length.readUInt16BE(0)) : length;
+  if (length.length < 2 || signature.length < length.readUInt16BE(0))
+    throw new SealdropError('truncated', 'the message ends within its signature');
+  if (!isValid(verify, signature))
+    throw new SealdropError('signature', "the message's signature does not fit its content");
+}
+
+function isValid(verify: ReturnType<GetVerify>, signature: Buffer): boolean {
+  try {
+    return verify.awsCryptoVerify(signature);
+  } catch {
+    return false; // not a signature at all
+  }
+}
+
+function wrongKey(header: Header, cause: unknown): SealdropError {
+  const named = header.info.wrappedKeys.map((key) => `${key.namespace}/${key.name}`).join(', ');
+  return new SealdropError(
+    'wrong_key_or_header',
+    'the message was encrypted to somebody else, or its header was altered',
+    { cause, hint: `it names the wrapping keys ${named}: is this the private key of one of them?` },
+  );
+}

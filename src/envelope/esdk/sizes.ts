@@ -1,0 +1,74 @@
+/** Ciphertext sizes for plaintext sizes and back, without any key. */
+import type { Recipient, SizeEstimate } from '../../ports.js';
+import { FINAL_FRAME_HEADER_LENGTH, FRAME_HEADER_LENGTH, IV_LENGTH, TAG_LENGTH } from './format.js';
+import type { Suite } from './suites.js';
+
+const FRAME_OVERHEAD = FRAME_HEADER_LENGTH + TAG_LENGTH;
+const FINAL_OVERHEAD = FINAL_FRAME_HEADER_LENGTH + TAG_LENGTH;
+/** The pair that a signed message's context carries beside the user's. */
+export const PUBLIC_KEY_FIELD = 'aws-crypto-public-key';
+
+/** Bytes of a header with its authentication, as we write it (specification, data-format/message-header.md). */
+export function headerLength(
+  suite: Suite,
+  context: Readonly<Record<string, string>>,
+  recipients: readonly Recipient[],
+): number {
+  const keysLength =
+    2 +
+    sum(
+      recipients.map((r) => 6 + Buffer.byteLength(r.namespace) + Buffer.byteLength(r.name) + r.wrappedBytes),
+    );
+  const fixed =
+    suite.messageVersion === 1
+      ? 1 + 1 + 2 + 16 + (1 + 4 + 1 + 4) + (IV_LENGTH + TAG_LENGTH)
+      : 1 + 2 + 32 + (1 + 4 + 32) + TAG_LENGTH;
+  return fixed + 2 + contextLength(suite, context) + keysLength;
+}
+
+/** Bytes of an encoded context, without the two that say its length. */
+export function contextLength(suite: Suite, context: Readonly<Record<string, string>>): number {
+  const pairs = Object.entries(context).map(([k, v]) => 4 + Buffer.byteLength(k) + Buffer.byteLength(v));
+  if (suite.signature) pairs.push(4 + PUBLIC_KEY_FIELD.length + suite.signature.publicKeyLength);
+  return pairs.length === 0 ? 0 : 2 + sum(pairs);
+}
+
+/** Bytes of a framed body as we write it: full frames, and a final one of 1 to `frameLength` bytes (0 if all is empty). */
+export function bodyLength(plaintextSize: number, frameLength: number): number {
+  const regular = Math.max(0, Math.ceil(plaintextSize / frameLength) - 1);
+  return plaintextSize + regular * FRAME_OVERHEAD + FINAL_OVERHEAD;
+}
+
+export function footerLength(suite: Suite): number {
+  return suite.signature ? 2 + suite.signature.maxBytes : 0;
+}
+
+/**
+ * Plaintext bytes in a body (without footer) of so many bytes, or undefined if no framed body has that size.
+ * Every writer's framing has this same arithmetic, also where the final frame is empty.
+ */
+export function plaintextOfBody(bodyBytes: number, frameLength: number): number | undefined {
+  const rest = bodyBytes - FINAL_OVERHEAD;
+  if (rest < 0) return undefined;
+  const regular = Math.floor(rest / (frameLength + FRAME_OVERHEAD));
+  const last = rest - regular * (frameLength + FRAME_OVERHEAD);
+  return last <= frameLength ? regular * frameLength + last : undefined;
+}
+
+/** Plaintext bytes of a whole message; for signed ones an upper bound, since signatures vary in length. */
+export function plaintextSize(
+  suite: Suite,
+  header: { headerLength: number; frameLength: number },
+  ciphertextSize: number,
+): SizeEstimate {
+  const exact = suite.signature === undefined;
+  const body = ciphertextSize - header.headerLength;
+  if (header.frameLength === 0) return { bytes: Math.max(0, body - (IV_LENGTH + 8 + TAG_LENGTH)), exact };
+  if (exact) return { bytes: plaintextOfBody(body, header.frameLength) ?? 0, exact };
+  // At least the two length bytes of a footer are not plaintext: enough for a bound.
+  return { bytes: Math.max(0, body - FINAL_OVERHEAD - 2), exact };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,119 @@
+/**
+ * One family of errors. Callers branch on `code`, never on text.
+ *
+ * The codes of class `integrity` say what was wrong with a message; nothing that failed a check has been
+ * released when one of them is thrown.
+ */
+
+const EXIT_OF_CLASS = {
+  failed: 1,
+  usage: 2,
+  not_found: 3,
+  access_denied: 4,
+  integrity: 5,
+  partial: 6,
+  interrupted: 130,
+} as const;
+
+type ErrorClass = keyof typeof EXIT_OF_CLASS;
+
+const CLASS_OF_CODE = {
+  // usage: what was asked for cannot be done as asked
+  usage: 'usage',
+  key_not_storable: 'usage',
+  key_required: 'usage',
+  invalid_key: 'usage',
+  weak_key: 'usage',
+  key_passphrase: 'usage',
+  key_exposed: 'usage',
+  private_key_in_public_key_set: 'usage',
+  reserved_context: 'usage',
+  not_a_vault: 'usage',
+  target_in_vault: 'usage',
+  same_file: 'usage',
+  // not found
+  source_not_found: 'not_found',
+  key_file_not_found: 'not_found',
+  object_not_found: 'not_found',
+  bucket_not_found: 'not_found',
+  // access
+  access_denied: 'access_denied',
+  credentials_missing: 'access_denied',
+  // integrity
+  not_an_envelope: 'integrity',
+  unsupported_version: 'integrity',
+  policy: 'integrity',
+  wrong_key_or_header: 'integrity',
+  commitment: 'integrity',
+  frame_auth: 'integrity',
+  frame_order: 'integrity',
+  truncated: 'integrity',
+  trailing_data: 'integrity',
+  wrong_object: 'integrity',
+  signature: 'integrity',
+  checksum: 'integrity',
+  // the rest
+  partial: 'partial',
+  interrupted: 'interrupted',
+  target_exists: 'failed',
+  precondition_failed: 'failed',
+  source_changed: 'failed',
+  source_unreadable: 'failed',
+  target_unwritable: 'failed',
+  disk_full: 'failed',
+  too_large: 'failed',
+  not_s3: 'failed',
+  endpoint_unreachable: 'failed',
+  store_unavailable: 'failed',
+  store_refused: 'failed',
+  upload_corrupted: 'failed',
+  output_closed: 'failed',
+  internal: 'failed',
+} as const satisfies Record<string, ErrorClass>;
+
+export type ErrorCode = keyof typeof CLASS_OF_CODE;
+
+export interface ErrorDetails {
+  /** What the user can do about it, in one sentence. */
+  hint?: string;
+  /** True where the same call may succeed later without anything being changed. */
+  retryable?: boolean;
+  cause?: unknown;
+}
+
+export class SealdropError extends Error {
+  override readonly name = 'SealdropError';
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly retryable: boolean;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = details.hint;
+    this.retryable = details.retryable ?? false;
+  }
+}
+
+export function isSealdropError(error: unknown): error is SealdropError {
+  return error instanceof SealdropError;
+}
+
+/** True for every error that says a message is not what its writer made, or may not be opened by policy. */
+export function isIntegrityError(error: unknown): error is SealdropError {
+  return isSealdropError(error) && CLASS_OF_CODE[error.code] === 'integrity';
+}
+
+/** The command's exit code for an error: see docs/errors.md. */
+export function exitCodeOf(error: unknown): number {
+  return isSealdropError(error) ? EXIT_OF_CLASS[CLASS_OF_CODE[error.code]] : EXIT_OF_CLASS.failed;
+}
+
+/** The `code` of a Node system error (`ENOENT`), wherever in the chain of causes it is. */
+export function systemCode(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    const { code } = at as NodeJS.ErrnoException;
+    if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
+  }
+  return undefined;
+}

@@ -1,0 +1,75 @@
+/** Reading public keys. Nothing here can read a private one: it is part of every encryptor. */
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { SealdropError } from '../errors.js';
+import { MIN_MODULUS_BITS } from './names.js';
+
+/**
+ * An RSA public key from SPKI or PKCS#1, PEM or DER.
+ * @param where what the user called it (a path, a field), for messages
+ * @throws SealdropError `invalid_key`, `weak_key`, `private_key_in_public_key_set`
+ */
+export function readPublicKey(bytes: Uint8Array, where: string): KeyObject {
+  const text = Buffer.from(bytes).toString('latin1');
+  if (text.trim() === '') throw new SealdropError('invalid_key', `${where} is empty`);
+  // A private key would do to encrypt with; it must not be where one encrypts.
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+    throw new SealdropError(
+      'private_key_in_public_key_set',
+      `${where} holds a private key, a public one belongs there`,
+      {
+        hint: 'name the public half (made by: openssl rsa -pubout), and keep the private key off this machine',
+      },
+    );
+  return assertRsa(parse(bytes, text, where), where);
+}
+
+function parse(bytes: Uint8Array, text: string, where: string): KeyObject {
+  const candidates = text.includes('-----BEGIN ')
+    ? [text]
+    : (['spki', 'pkcs1'] as const).map((type) => ({ key: Buffer.from(bytes), format: 'der' as const, type }));
+  for (const candidate of candidates) {
+    try {
+      return createPublicKey(candidate);
+    } catch {
+      continue; // the next form; the reason given below fits all
+    }
+  }
+  throw new SealdropError('invalid_key', `${where} is damaged or no public key`, { hint: hintFor(text) });
+}
+
+function hintFor(text: string): string {
+  if (/^ssh-|^ecdsa-/.test(text)) return 'this is an SSH key: convert it with ssh-keygen -e -m PKCS8 -f FILE';
+  return 'a file that begins with "-----BEGIN PUBLIC KEY-----" is meant';
+}
+
+/** @throws SealdropError `invalid_key`, `weak_key` */
+export function assertRsa(key: KeyObject, where: string): KeyObject {
+  if (key.asymmetricKeyType !== 'rsa')
+    throw new SealdropError(
+      'invalid_key',
+      `${where} is a key of type ${key.asymmetricKeyType ?? 'unknown'}, RSA is needed`,
+      {
+        hint: 'make a pair with: sealdrop keygen',
+      },
+    );
+  const bits = modulusBits(key);
+  if (bits < MIN_MODULUS_BITS)
+    throw new SealdropError(
+      'weak_key',
+      `${where} is an RSA key of ${bits} bits, at least ${MIN_MODULUS_BITS} are needed`,
+      {
+        hint: 'make a pair with: sealdrop keygen',
+      },
+    );
+  return key;
+}
+
+export function modulusBits(key: KeyObject): number {
+  return key.asymmetricKeyDetails?.modulusLength ?? 0;
+}
+
+/** SHA-256 of the SPKI DER, base64url. */
+export function fingerprintOf(publicKey: KeyObject): string {
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(der).digest('base64url');
+}
