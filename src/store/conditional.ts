@@ -1,0 +1,128 @@
+/** The write that makes an object visible: under a condition, and when its answer got lost. */
+import { SealdropError } from '../errors.js';
+import type { ObjectInfo, PutOptions, WriteCondition } from '../ports.js';
+import { printable } from '../printable.js';
+import { addressOf, headObject, quoted, type S3Bucket } from './s3-bucket.js';
+import {
+  factsOf,
+  isConflict,
+  isNoSuchUpload,
+  isNotFound,
+  isNotImplemented,
+  isPrecondition,
+  isUnanswered,
+  type Facts,
+} from './s3-errors.js';
+import { delay } from './signals.js';
+
+export interface ConditionHeaders {
+  IfNoneMatch?: string;
+  IfMatch?: string;
+}
+
+export interface VisibleWrite<T> {
+  readonly key: string;
+  readonly options: Pick<PutOptions, 'condition' | 'signal'>;
+  send(headers: ConditionHeaders): Promise<T>;
+  /** The answer that a write of ours would have had, if what the store holds is what we sent. */
+  settle(): Promise<T | undefined>;
+}
+
+const TRIES = 3;
+
+export async function writeVisibly<T>(bucket: S3Bucket, write: VisibleWrite<T>): Promise<T> {
+  const { condition, signal } = write.options;
+  let headers = headersOf(condition);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write.send(headers);
+    } catch (error) {
+      const facts = factsOf(error);
+      if (mayHaveBeenDone(facts, attempt)) {
+        const done = await write.settle();
+        if (done !== undefined) return done;
+      }
+      if (condition === undefined || attempt === TRIES) throw refusal(bucket, write, facts, error);
+      if (isNotImplemented(facts)) {
+        // A store without conditional writes: looked at before, which leaves a moment for others.
+        await assertCondition(bucket, write.key, condition, signal);
+        headers = {};
+      } else if (isConflict(facts)) await delay(200 * attempt, signal);
+      else throw refusal(bucket, write, facts, error);
+    }
+  }
+}
+
+function headersOf(condition: WriteCondition | undefined): ConditionHeaders {
+  if (condition === undefined) return {};
+  return 'absent' in condition ? { IfNoneMatch: '*' } : { IfMatch: quoted(condition.ifMatch) };
+}
+
+/** A repeated request may be refused because of the first one's success, and one without an answer may have had one. */
+function mayHaveBeenDone(facts: Facts, attempt: number): boolean {
+  const again = attempt > 1 || facts.attempts > 1;
+  return isUnanswered(facts) || (again && (isPrecondition(facts) || isNoSuchUpload(facts)));
+}
+
+function refusal(bucket: S3Bucket, write: VisibleWrite<unknown>, facts: Facts, error: unknown): unknown {
+  if (write.options.condition === undefined) return error;
+  // If-Match on what isn't there is answered with 404.
+  const gone = isNotFound(facts) && facts.name === 'NoSuchKey';
+  if (!isPrecondition(facts) && !isConflict(facts) && !gone) return error;
+  return preconditionFailed(bucket, write.key, { cause: error, retryable: isConflict(facts) });
+}
+
+async function assertCondition(
+  bucket: S3Bucket,
+  key: string,
+  condition: WriteCondition,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const current = (await headIfThere(bucket, key, signal))?.etag;
+  const expected = 'absent' in condition ? undefined : condition.ifMatch;
+  if (current !== expected) throw preconditionFailed(bucket, key);
+}
+
+async function headIfThere(
+  bucket: S3Bucket,
+  key: string,
+  signal?: AbortSignal,
+): Promise<ObjectInfo | undefined> {
+  try {
+    return await headObject(bucket, key, { signal });
+  } catch (error) {
+    if (error instanceof SealdropError && error.code === 'object_not_found') return undefined;
+    throw error;
+  }
+}
+
+function preconditionFailed(
+  bucket: S3Bucket,
+  key: string,
+  details: { cause?: unknown; retryable?: boolean } = {},
+) {
+  const address = printable(addressOf(bucket.name, key));
+  return new SealdropError('precondition_failed', `${address} is not what it was expected to be`, details);
+}
+
+export interface Sent {
+  readonly size: number;
+  readonly metadata: PutOptions['metadata'];
+  /** The ETag that S3 would give, where it is known. */
+  readonly etag: string | undefined;
+}
+
+/** The object, if it is what was sent: same size, and the ETag or, where stores make their own, the metadata. */
+export async function isWhatWasSent(
+  bucket: S3Bucket,
+  key: string,
+  sent: Sent,
+  signal?: AbortSignal,
+): Promise<ObjectInfo | undefined> {
+  const info = await headIfThere(bucket, key, signal).catch(() => undefined);
+  if (info?.size !== sent.size) return undefined;
+  if (info.etag === sent.etag) return info;
+  const metadata = Object.entries(sent.metadata ?? {});
+  const same = metadata.length > 0 && metadata.every(([name, value]) => info.metadata?.[name] === value);
+  return same ? info : undefined;
+}

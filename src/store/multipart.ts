@@ -1,0 +1,186 @@
+/** One multipart upload, from its beginning to its completion or removal. */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListPartsCommand,
+  UploadPartCommand,
+  type CompletedPart,
+} from '@aws-sdk/client-s3';
+import type { PutOptions } from '../ports.js';
+import { isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
+import type { Part } from './cut-parts.js';
+import {
+  checkFor,
+  crc32Text,
+  prove,
+  resentIfCorrupted,
+  verdict,
+  withPayloadHash,
+  type Checked,
+} from './integrity.js';
+import { askedOf, sending, unquoted, type S3Bucket } from './s3-bucket.js';
+import { factsOf, isDenied, isNoSuchUpload, notS3, s3Error } from './s3-errors.js';
+
+export interface Completed {
+  readonly etag: string | undefined;
+  readonly version: string | undefined;
+}
+
+/** `gone`: the store knows no such upload any more; `left`: its parts may still be there. */
+export type Discarded = 'removed' | 'gone' | 'left';
+
+const CLEANUP_TIME = 30_000;
+
+export class MultipartUpload {
+  readonly #bucket: S3Bucket;
+  readonly #key: string;
+  readonly #options: PutOptions;
+  readonly id: string;
+  readonly #check;
+  readonly #parts: CompletedPart[] = [];
+  #crc32 = 0;
+  size = 0;
+  /** The weakest that any part was checked by. */
+  checked: Checked | undefined;
+  /** True from when the completing request may have gone out. */
+  completing = false;
+  /** True from when the store has said that the object is there. */
+  completed = false;
+
+  private constructor(bucket: S3Bucket, key: string, options: PutOptions, id: string) {
+    this.#bucket = bucket;
+    this.#key = key;
+    this.#options = options;
+    this.id = id;
+    this.#check = checkFor(bucket.endpoint, bucket.checksum);
+  }
+
+  static async begin(
+    bucket: S3Bucket,
+    key: string,
+    options: PutOptions,
+    signal: AbortSignal,
+  ): Promise<MultipartUpload> {
+    const whole = checkFor(bucket.endpoint, bucket.checksum).by === 'crc32';
+    const command = new CreateMultipartUploadCommand({
+      Bucket: bucket.name,
+      Key: key,
+      ContentType: 'application/octet-stream',
+      ...(options.metadata && { Metadata: { ...options.metadata } }),
+      ...(whole && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
+    });
+    const { UploadId: id } = await bucket.client.send(command, sending(signal));
+    if (id === undefined) throw notS3(askedOf(bucket, key), 'began an upload without an id');
+    return new MultipartUpload(bucket, key, options, id);
+  }
+
+  /** To be called in the order of the parts; resolves when the store has the part. */
+  async send({ number, body }: Pick<Part, 'number' | 'body'>, signal: AbortSignal): Promise<void> {
+    this.size += body.length;
+    if (this.#check.by === 'crc32') this.#crc32 = crc32(body, this.#crc32);
+    const proof = await prove(body, this.#check);
+    const { address } = askedOf(this.#bucket, this.#key);
+    await resentIfCorrupted(async () => {
+      const part = { ...this.#target, PartNumber: number, Body: body, ...proof.headers };
+      const command = withPayloadHash(new UploadPartCommand(part), proof.payloadHash);
+      const answer = await this.#mapped(() => this.#bucket.client.send(command, sending(signal)));
+      if (answer.ETag === undefined)
+        throw notS3(askedOf(this.#bucket, this.#key), 'took a part without an ETag');
+      const checked = verdict(address, this.#check, proof, answer);
+      if (this.checked === undefined || checked === 'size') this.checked = checked;
+      const { ChecksumCRC32 } = proof.headers;
+      this.#parts[number - 1] = {
+        PartNumber: number,
+        ETag: answer.ETag,
+        ...(ChecksumCRC32 && { ChecksumCRC32 }),
+      };
+    });
+  }
+
+  async complete(signal: AbortSignal): Promise<Completed> {
+    this.completing = true;
+    const completed = await writeVisibly(this.#bucket, {
+      key: this.#key,
+      options: { ...this.#options, signal },
+      send: (headers) => this.#complete(headers, signal),
+      settle: () => this.settle(signal),
+    });
+    this.completed = true;
+    return completed;
+  }
+
+  async #complete(headers: ConditionHeaders, signal: AbortSignal): Promise<Completed> {
+    const command = new CompleteMultipartUploadCommand({
+      ...this.#target,
+      MultipartUpload: { Parts: this.#parts },
+      ...(this.#check.by === 'crc32' && {
+        ChecksumCRC32: crc32Text(this.#crc32),
+        ChecksumType: 'FULL_OBJECT',
+      }),
+      ...headers,
+    });
+    const { ETag, VersionId } = await this.#bucket.client.send(command, sending(signal));
+    return { etag: ETag && unquoted(ETag), version: VersionId };
+  }
+
+  /** The object that the upload became, if it did. */
+  async settle(signal?: AbortSignal): Promise<Completed | undefined> {
+    const { metadata } = this.#options;
+    const sent = { size: this.size, metadata, etag: this.#expectedEtag() };
+    const info = await isWhatWasSent(this.#bucket, this.#key, sent, signal);
+    return info && { etag: info.etag, version: info.version };
+  }
+
+  /** MD5 over the MD5s of the parts, and their number: known without looking at the data again. */
+  #expectedEtag(): string | undefined {
+    const etags = this.#parts.map(({ ETag }) => unquoted(ETag!));
+    if (!etags.every((etag) => /^[0-9a-f]{32}$/i.test(etag))) return undefined;
+    return `${createHash('md5').update(etags.join(''), 'hex').digest('hex')}-${etags.length}`;
+  }
+
+  /** Removes what was sent. Has a time of its own, because the caller's signal may be why it is called. */
+  async discard(): Promise<Discarded> {
+    const signal = AbortSignal.timeout(CLEANUP_TIME);
+    for (let attempt = 1; attempt <= 2; attempt++) {
+      try {
+        await this.#bucket.client.send(new AbortMultipartUploadCommand(this.#target), sending(signal));
+      } catch (error) {
+        const facts = factsOf(error);
+        if (isNoSuchUpload(facts)) return attempt === 1 ? 'gone' : 'removed';
+        if (isDenied(facts) || attempt === 2) return 'left';
+        continue;
+      }
+      // A part that arrives while the upload is being aborted may stay.
+      if (!(await this.#hasParts(signal))) return 'removed';
+    }
+    return 'left';
+  }
+
+  async #hasParts(signal: AbortSignal): Promise<boolean> {
+    try {
+      const { Parts } = await this.#bucket.client.send(
+        new ListPartsCommand({ ...this.#target, MaxParts: 1 }),
+        sending(signal),
+      );
+      return (Parts?.length ?? 0) > 0;
+    } catch {
+      // The usual answer is NoSuchUpload. Who may not ask has to believe the abort.
+      return false;
+    }
+  }
+
+  get #target() {
+    return { Bucket: this.#bucket.name, Key: this.#key, UploadId: this.id };
+  }
+
+  async #mapped<T>(request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      throw s3Error(error, askedOf(this.#bucket, this.#key));
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/** The SDK's client, made when it is first needed. */
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { rootCertificates } from 'node:tls';
+import { S3Client } from '@aws-sdk/client-s3';
+import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { SealdropError } from '../errors.js';
+import { printable } from '../printable.js';
+import { Secret } from '../secret.js';
+import { checkAnswers } from './answers.js';
+import { resolvePlace, type Endpoint, type PlaceOptions } from './s3-config.js';
+
+export interface S3Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}
+
+/**
+ * How parts are checked. `auto`: over http `signature`; over https `crc32` at AWS, `md5` elsewhere.
+ * Whatever is chosen, the payload is signed over http.
+ */
+export type ChecksumMode = 'crc32' | 'md5' | 'signature';
+
+export interface ClientOptions extends PlaceOptions {
+  /** Default: AWS's chain of environment, profiles, SSO and roles. */
+  credentials?: Secret<S3Credentials> | (() => Promise<S3Credentials>) | undefined;
+  /** File with certificates (PEM) trusted besides the public ones. Default: AWS_CA_BUNDLE. */
+  caBundle?: string | undefined;
+  /** Times that a request is sent before it fails. Default 5. */
+  maxAttempts?: number | undefined;
+  /** Milliseconds that a connection may stand still. Default 60,000. */
+  idleTimeout?: number | undefined;
+}
+
+const CONNECT_TIMEOUT = 10_000;
+export const IDLE_TIMEOUT = 60_000;
+/** More than one upload needs: a gateway runs several at a time on one store. */
+const MAX_SOCKETS = 64;
+
+export interface Connection {
+  readonly client: S3Client;
+  readonly endpoint: Endpoint;
+}
+
+/** @throws SealdropError `usage` for settings that cannot work */
+export async function connect(options: ClientOptions): Promise<Connection> {
+  const { endpoint, region } = await resolvePlace(options);
+  // The SDK's documented switch; the warning is for whoever packs it, not for whoever uses this command.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+  const client = new S3Client({
+    ...(endpoint.url === undefined ? {} : { endpoint: endpoint.url }),
+    // The endpoint was looked up above, under the right profile.
+    ignoreConfiguredEndpointUrls: true,
+    region,
+    profile: options.profile,
+    credentials: credentialsOf(options),
+    forcePathStyle: true,
+    followRegionRedirects: true,
+    // The default adds checksums in trailers, which several stores refuse (aws-sdk-js-v3#6810).
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    expectContinueHeader: false,
+    retryMode: 'standard',
+    maxAttempts: options.maxAttempts ?? 5,
+    requestHandler: handlerOf(options),
+  });
+  checkAnswers(client);
+  return { client, endpoint };
+}
+
+function credentialsOf({ credentials, profile }: ClientOptions) {
+  if (credentials instanceof Secret) return async () => credentials.reveal();
+  return credentials ?? fromNodeProviderChain(profile === undefined ? {} : { profile });
+}
+
+function handlerOf(options: ClientOptions): NodeHttpHandler {
+  const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
+  const ca = authorities(options.caBundle ?? process.env.AWS_CA_BUNDLE);
+  return new NodeHttpHandler({
+    // Instances: for options the handler makes an agent per request that expects 100-continue.
+    httpAgent: new HttpAgent(agent),
+    httpsAgent: new HttpsAgent(ca ? { ...agent, ca } : agent),
+    connectionTimeout: CONNECT_TIMEOUT,
+    // Of silence. `requestTimeout` would limit the whole request, however large.
+    socketTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
+    // It has nothing to say but that requests wait for a socket, which is what they shall do.
+    logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+  });
+}
+
+function authorities(path: string | undefined): string[] | undefined {
+  if (path === undefined || path === '') return undefined;
+  try {
+    return [...rootCertificates, readFileSync(path, 'utf8')];
+  } catch (cause) {
+    throw new SealdropError('usage', `the CA bundle ${printable(path)} cannot be read`, { cause });
+  }
+}

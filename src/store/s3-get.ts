@@ -1,0 +1,93 @@
+import type { Readable } from 'node:stream';
+import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
+import { isSealdropError, SealdropError } from '../errors.js';
+import type { GetOptions, ObjectInfo } from '../ports.js';
+import { printable } from '../printable.js';
+import { ResumingBody } from './resuming-body.js';
+import { addressOf, explained, infoOf, quoted, sending, unquoted, type S3Bucket } from './s3-bucket.js';
+
+interface Opened {
+  readonly output: GetObjectCommandOutput;
+  readonly body: Readable;
+  /** First byte, the byte behind the last, and the size of the whole object. */
+  readonly first: number;
+  readonly end: number;
+  readonly size: number | undefined;
+}
+
+export async function getObject(
+  bucket: S3Bucket,
+  key: string,
+  options: GetOptions,
+): Promise<{ info: ObjectInfo; body: Readable }> {
+  const { output, body, first, end, size } = await request(bucket, key, options);
+  const info = infoOf(bucket, key, output, size);
+  const reopen = async (position: number, signal: AbortSignal): Promise<Readable> => {
+    const range = { first: position, last: end - 1 };
+    return reopened(bucket, key, { range, ifMatch: info.etag, signal });
+  };
+  const address = addressOf(bucket.name, key);
+  const { idleTimeout } = bucket;
+  return {
+    info,
+    body: new ResumingBody(body, { address, first, end, idleTimeout, signal: options.signal, reopen }),
+  };
+}
+
+async function request(bucket: S3Bucket, key: string, options: GetOptions): Promise<Opened> {
+  const { range, ifMatch, signal } = options;
+  const command = new GetObjectCommand({
+    Bucket: bucket.name,
+    Key: key,
+    ...(range && { Range: `bytes=${range.first}-${range.last ?? ''}` }),
+    ...(ifMatch !== undefined && { IfMatch: quoted(ifMatch) }),
+  });
+  let output: GetObjectCommandOutput;
+  try {
+    output = await bucket.client.send(command, sending(signal));
+  } catch (error) {
+    throw await explained(bucket, key, error, signal);
+  }
+  const body = output.Body as Readable;
+  // Errors are looked for when it is read, and must not end the process before.
+  body.on('error', () => undefined);
+  try {
+    return { output, body, ...extent(bucket, key, options, output) };
+  } catch (error) {
+    body.destroy();
+    throw error;
+  }
+}
+
+function extent(bucket: S3Bucket, key: string, { range }: GetOptions, output: GetObjectCommandOutput) {
+  const { ContentLength: length = 0, ContentRange } = output;
+  if (range === undefined) return { first: 0, end: length, size: output.ContentLength };
+  const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(ContentRange ?? '');
+  if (match === null || Number(match[1]) !== range.first)
+    throw new SealdropError(
+      'store_refused',
+      `${printable(addressOf(bucket.name, key))}: the store serves no ranges`,
+    );
+  return { first: range.first, end: Number(match[2]) + 1, size: Number(match[3]) };
+}
+
+async function reopened(
+  bucket: S3Bucket,
+  key: string,
+  options: GetOptions & { ifMatch: string },
+): Promise<Readable> {
+  try {
+    const { output, body } = await request(bucket, key, options);
+    // Stores that ignore If-Match would go on with another object's bytes.
+    if (output.ETag !== undefined && unquoted(output.ETag) === options.ifMatch) return body;
+    body.destroy();
+  } catch (error) {
+    const changed =
+      isSealdropError(error) && ['precondition_failed', 'object_not_found'].includes(error.code);
+    if (!changed) throw error;
+  }
+  const address = printable(addressOf(bucket.name, key));
+  throw new SealdropError('precondition_failed', `${address} was replaced or removed while it was read`, {
+    hint: 'begin again: what was read so far belongs to an object that is gone',
+  });
+}

@@ -1,0 +1,134 @@
+import {
+  ListMultipartUploadsCommand,
+  ListObjectsCommand,
+  ListObjectsV2Command,
+  type ListMultipartUploadsCommandOutput,
+  type ListObjectsCommandOutput,
+  type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
+import type { ObjectInfo, UnfinishedUpload } from '../ports.js';
+import { askedOf, explained, sending, unquoted, type S3Bucket, type SignalOption } from './s3-bucket.js';
+import { factsOf, isDenied, isNotImplemented, notS3, s3Error } from './s3-errors.js';
+
+type Page = Pick<
+  ListObjectsV2CommandOutput & ListObjectsCommandOutput,
+  'Contents' | 'IsTruncated' | 'EncodingType' | 'Name'
+>;
+type PageRequest = (after: string | undefined) => Promise<{ page: Page; next: string | undefined }>;
+
+/** All objects whose keys begin with `prefix`, page by page. */
+export async function* listObjects(
+  bucket: S3Bucket,
+  prefix: string,
+  options: SignalOption,
+): AsyncGenerator<ObjectInfo> {
+  try {
+    yield* pages(bucket, prefix, pageV2(bucket, prefix, options));
+  } catch (error) {
+    if (!isNotImplemented(factsOf(error))) throw await explained(bucket, prefix, error, options.signal);
+    yield* listObjectsV1(bucket, prefix, options);
+  }
+}
+
+/** For stores that don't know the second version. */
+async function* listObjectsV1(
+  bucket: S3Bucket,
+  prefix: string,
+  options: SignalOption,
+): AsyncGenerator<ObjectInfo> {
+  try {
+    yield* pages(bucket, prefix, pageV1(bucket, prefix, options));
+  } catch (error) {
+    throw await explained(bucket, prefix, error, options.signal);
+  }
+}
+
+function pageV2(bucket: S3Bucket, prefix: string, { signal }: SignalOption): PageRequest {
+  return async (token) => {
+    const input = { Bucket: bucket.name, Prefix: prefix, EncodingType: 'url' as const };
+    const command = new ListObjectsV2Command({
+      ...input,
+      ...(token !== undefined && { ContinuationToken: token }),
+    });
+    const page = await bucket.client.send(command, sending(signal));
+    return { page, next: page.NextContinuationToken };
+  };
+}
+
+function pageV1(bucket: S3Bucket, prefix: string, { signal }: SignalOption): PageRequest {
+  return async (marker) => {
+    const input = { Bucket: bucket.name, Prefix: prefix, EncodingType: 'url' as const };
+    const command = new ListObjectsCommand({ ...input, ...(marker !== undefined && { Marker: marker }) });
+    const page = await bucket.client.send(command, sending(signal));
+    const last = page.NextMarker ?? page.Contents?.at(-1)?.Key;
+    return { page, next: last && decoded(last, page.EncodingType) };
+  };
+}
+
+async function* pages(bucket: S3Bucket, prefix: string, request: PageRequest): AsyncGenerator<ObjectInfo> {
+  let after: string | undefined;
+  for (;;) {
+    const { page, next } = await request(after);
+    const { Contents, IsTruncated, EncodingType, Name } = page;
+    // Any XML is understood as a list with nothing in it.
+    if (Contents === undefined && IsTruncated === undefined && Name === undefined)
+      throw notS3(askedOf(bucket, prefix), 'answered a listing with something else');
+    for (const { Key, Size, ETag, LastModified } of Contents ?? []) {
+      if (Key === undefined || Size === undefined) continue;
+      const key = decoded(Key, EncodingType);
+      yield { key, size: Size, etag: unquoted(ETag ?? ''), modified: LastModified ?? new Date(0) };
+    }
+    if (IsTruncated !== true) return;
+    if (next === undefined || next === after)
+      throw notS3(askedOf(bucket, prefix), 'broke a listing off without saying where it goes on');
+    after = next;
+  }
+}
+
+/** As in forms: `+` is a space. Left as it is where the store says that it didn't encode. */
+function decoded(name: string, encoding: string | undefined): string {
+  if (encoding !== 'url') return name;
+  try {
+    return decodeURIComponent(name.replaceAll('+', ' '));
+  } catch {
+    return name;
+  }
+}
+
+/** Empty where the store doesn't say: not every credential may ask, and not every store answers. */
+export async function listUnfinished(
+  bucket: S3Bucket,
+  key: string,
+  { signal }: SignalOption,
+): Promise<UnfinishedUpload[]> {
+  const found: UnfinishedUpload[] = [];
+  try {
+    let page: ListMultipartUploadsCommandOutput | undefined;
+    do {
+      page = await bucket.client.send(uploadsCommand(bucket, key, page), sending(signal));
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? [])
+        if (Key !== undefined && UploadId !== undefined && decoded(Key, page.EncodingType) === key)
+          found.push({ key, id: UploadId, ...(Initiated && { started: Initiated }) });
+    } while (page.IsTruncated === true && page.NextUploadIdMarker !== undefined);
+    return found;
+  } catch (error) {
+    const facts = factsOf(error);
+    if (isDenied(facts) || isNotImplemented(facts)) return found;
+    throw s3Error(error, askedOf(bucket, key));
+  }
+}
+
+function uploadsCommand(
+  bucket: S3Bucket,
+  key: string,
+  before: ListMultipartUploadsCommandOutput | undefined,
+) {
+  const { NextKeyMarker, NextUploadIdMarker, EncodingType } = before ?? {};
+  return new ListMultipartUploadsCommand({
+    Bucket: bucket.name,
+    Prefix: key,
+    EncodingType: 'url',
+    ...(NextKeyMarker !== undefined && { KeyMarker: decoded(NextKeyMarker, EncodingType) }),
+    ...(NextUploadIdMarker !== undefined && { UploadIdMarker: NextUploadIdMarker }),
+  });
+}

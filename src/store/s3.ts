@@ -1,0 +1,129 @@
+/** An S3 bucket as a store. The key of an object is everything after the bucket. */
+import type { Readable } from 'node:stream';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { SealdropError } from '../errors.js';
+import type {
+  ByteSource,
+  GetOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+  StoredChecksum,
+  UnfinishedUpload,
+} from '../ports.js';
+import { MIN_PART_SIZE } from './part-plan.js';
+import { addressOf, explained, headObject, sending, type S3Bucket } from './s3-bucket.js';
+import { storedChecksums } from './s3-checksums.js';
+import { connect, IDLE_TIMEOUT, type ChecksumMode, type ClientOptions } from './s3-client.js';
+import { getObject } from './s3-get.js';
+import { listObjects, listUnfinished } from './s3-list.js';
+import { putObject } from './s3-put.js';
+import { throwIfAborted } from './signals.js';
+
+export type { ChecksumMode, S3Credentials } from './s3-client.js';
+
+export interface S3StoreOptions extends ClientOptions {
+  bucket: string;
+  /** Bytes of a part, at least 5 MiB. Default 8 MiB; 16 MiB where the size isn't known; more for large objects. */
+  partSize?: number | undefined;
+  /** Parts of one object sent at the same time. Default 4. */
+  concurrency?: number | undefined;
+  /** How uploads are checked. Default `auto`. */
+  checksum?: ChecksumMode | 'auto' | undefined;
+}
+
+/**
+ * Nothing is looked up or connected before the first call.
+ * @throws SealdropError `usage`
+ */
+export function openS3Store(options: S3StoreOptions): ObjectStore {
+  const { bucket, partSize, concurrency = 4 } = options;
+  if (bucket === '' || bucket.includes('/'))
+    throw new SealdropError('usage', 'a bucket has a name without slashes');
+  if (partSize !== undefined && !(Number.isInteger(partSize) && partSize >= MIN_PART_SIZE))
+    throw new SealdropError('usage', `S3 wants parts of at least ${MIN_PART_SIZE} bytes`);
+  if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 32))
+    throw new SealdropError('usage', 'from 1 to 32 parts can be sent at the same time');
+  return new S3Store({ ...options, concurrency });
+}
+
+interface SignalOption {
+  signal?: AbortSignal;
+}
+
+class S3Store implements ObjectStore {
+  readonly kind = 's3';
+  readonly #options: S3StoreOptions & { concurrency: number };
+  #opened: Promise<S3Bucket> | undefined;
+
+  constructor(options: S3StoreOptions & { concurrency: number }) {
+    this.#options = options;
+  }
+
+  address(key: string): string {
+    return addressOf(this.#options.bucket, key);
+  }
+
+  assertStorable(): void {}
+
+  async head(key: string, options: SignalOption = {}): Promise<ObjectInfo> {
+    return headObject(await this.#open(options), key, options);
+  }
+
+  async get(key: string, options: GetOptions = {}): Promise<{ info: ObjectInfo; body: Readable }> {
+    return getObject(await this.#open(options), key, options);
+  }
+
+  async put(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
+    return putObject(await this.#open(options), key, source, options);
+  }
+
+  async remove(key: string, options: SignalOption = {}): Promise<void> {
+    const bucket = await this.#open(options);
+    try {
+      await bucket.client.send(
+        new DeleteObjectCommand({ Bucket: bucket.name, Key: key }),
+        sending(options.signal),
+      );
+    } catch (error) {
+      const mapped = await explained(bucket, key, error, options.signal);
+      if (mapped.code !== 'object_not_found') throw mapped;
+    }
+  }
+
+  async *list(prefix: string, options: SignalOption = {}): AsyncGenerator<ObjectInfo> {
+    yield* listObjects(await this.#open(options), prefix, options);
+  }
+
+  async unfinished(key: string, options: SignalOption = {}): Promise<UnfinishedUpload[]> {
+    return listUnfinished(await this.#open(options), key, options);
+  }
+
+  async checksums(key: string, options: SignalOption = {}): Promise<StoredChecksum[]> {
+    return storedChecksums(await this.#open(options), key, options);
+  }
+
+  close(): void {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    opened?.then(({ client }) => client.destroy()).catch(() => undefined);
+  }
+
+  async #open({ signal }: SignalOption): Promise<S3Bucket> {
+    throwIfAborted(signal);
+    this.#opened ??= this.#connect();
+    return this.#opened;
+  }
+
+  async #connect(): Promise<S3Bucket> {
+    const {
+      bucket: name,
+      partSize,
+      concurrency,
+      checksum = 'auto',
+      idleTimeout = IDLE_TIMEOUT,
+    } = this.#options;
+    return { ...(await connect(this.#options)), name, partSize, concurrency, checksum, idleTimeout };
+  }
+}

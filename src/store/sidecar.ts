@@ -1,0 +1,81 @@
+/**
+ * Metadata of objects in a directory: one file per object under `.sealdrop-meta`. A convenience, never trusted; a
+ * sidecar that was not written together with the body it finds is as good as none.
+ */
+import { createHash } from 'node:crypto';
+import { constants, open, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ObjectInfo } from '../ports.js';
+import { openTemp, ownFolder, unlinkIfThere } from './temp-files.js';
+
+const META_FOLDER = '.sealdrop-meta';
+
+/** What ties a sidecar to a body: `mtimeNs` survives the body's rename. */
+export interface BodyStamp {
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+}
+
+export type Metadata = NonNullable<ObjectInfo['metadata']>;
+
+function nameOf(key: string): string {
+  return `${createHash('sha256').update(key).digest('hex')}.json`;
+}
+
+/** Written before the body is renamed into place: until then it matches no body and counts for nothing. */
+export async function writeSidecar(
+  root: string,
+  key: string,
+  stamp: BodyStamp,
+  metadata: Metadata,
+): Promise<void> {
+  const folder = await ownFolder(root, META_FOLDER);
+  const { path, handle } = await openTemp(root);
+  try {
+    try {
+      const content = { key, size: Number(stamp.size), mtimeNs: stamp.mtimeNs.toString(), metadata };
+      await handle.writeFile(JSON.stringify(content));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(path, join(folder, nameOf(key)));
+  } catch (error) {
+    await unlinkIfThere(path).catch(() => undefined);
+    throw error;
+  }
+}
+
+export async function removeSidecar(root: string, key: string): Promise<void> {
+  await unlinkIfThere(join(root, META_FOLDER, nameOf(key)));
+}
+
+/** The metadata of a body, or undefined where there is none that belongs to it. */
+export async function readSidecar(
+  root: string,
+  key: string,
+  stamp: BodyStamp,
+): Promise<Metadata | undefined> {
+  try {
+    const file = await open(join(root, META_FOLDER, nameOf(key)), constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      return matching(JSON.parse(await file.readFile('utf8')), key, stamp);
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function matching(value: unknown, key: string, stamp: BodyStamp): Metadata | undefined {
+  const sidecar = (value ?? {}) as Record<string, unknown>;
+  if (sidecar.key !== key || sidecar.size !== Number(stamp.size)) return undefined;
+  if (sidecar.mtimeNs !== stamp.mtimeNs.toString()) return undefined;
+  const { metadata } = sidecar;
+  if (typeof metadata !== 'object' || metadata === null) return undefined;
+  const pairs = Object.entries(metadata).filter(
+    (pair): pair is [string, string] => typeof pair[1] === 'string',
+  );
+  return Object.fromEntries(pairs);
+}

@@ -1,0 +1,32 @@
+import { SealdropError } from '../errors.js';
+
+/** The error that an aborted signal becomes. */
+export function interrupted(cause?: unknown): SealdropError {
+  return new SealdropError('interrupted', 'interrupted', { cause });
+}
+
+/** @throws SealdropError `interrupted` */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw interrupted(signal.reason);
+}
+
+/** The promise, or `interrupted` as soon as the signal fires: for promises that know no signals. */
+export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  throwIfAborted(signal);
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(interrupted(signal.reason));
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}
+
+/** Resolves after so many milliseconds. @throws SealdropError `interrupted` */
+export async function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    await orAborted(new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds))), signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
