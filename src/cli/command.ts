@@ -1,0 +1,38 @@
+import type { Parts } from '../config/settings.js';
+import { exitCodeOf, isSealdropError, SealdropError } from '../errors.js';
+import type { Output } from './output.js';
+
+/** What every command is given. */
+export interface Environment {
+  readonly parts: Parts;
+  /** Fires on SIGINT and SIGTERM, with a SealdropError `interrupted`. */
+  readonly signal: AbortSignal;
+  /** Set by a command that failed without throwing. */
+  exitCode: number;
+}
+
+/**
+ * Does something for each of several things: a failure is said and does not stop the rest. The exit code is that of
+ * the failure where there is one thing, 6 where some of many failed, and the first failure's where all did.
+ */
+export async function forEach<T>(
+  items: readonly T[],
+  environment: Environment,
+  output: Output,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
+  const failures: unknown[] = [];
+  for (const item of items) {
+    try {
+      await act(item);
+    } catch (error) {
+      if (environment.signal.aborted || (isSealdropError(error) && error.code === 'interrupted')) throw error;
+      output.error(error, typeof item === 'string' ? { name: item } : {});
+      failures.push(error);
+    }
+  }
+  if (failures.length === 0) return;
+  const someFailed = failures.length < items.length;
+  environment.exitCode = exitCodeOf(someFailed ? new SealdropError('partial', 'some failed') : failures[0]);
+  if (items.length > 1) output.note(`${failures.length} of ${items.length} failed`);
+}

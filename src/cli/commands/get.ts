@@ -1,0 +1,173 @@
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { Command, Option } from 'commander';
+import { parseAddress } from '../../address.js';
+import type { Vault } from '../../config/settings.js';
+import { SealdropError } from '../../errors.js';
+import type { Decryptor } from '../../ports.js';
+import { printable } from '../../printable.js';
+import type { Binding } from '../../transfer/context.js';
+import { get, openMessage, type OpenReport } from '../../transfer/get.js';
+import { openFileTarget, streamTarget, type Target } from '../../transfer/target.js';
+import { forEach, type Environment } from '../command.js';
+import * as shared from '../options.js';
+import { formatBytes, Output } from '../output.js';
+import { askPassphrase } from '../passphrase.js';
+import { startProgress } from '../progress.js';
+import { assertDistinct, assertOutsideVaults } from '../targets.js';
+
+interface OpenOptions
+  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
+
+interface GetOptions extends OpenOptions {
+  overwrite: boolean;
+}
+
+const GET_EXAMPLES = `
+Examples:
+  sealdrop get s3://lab/2026/results.csv results.csv --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
+  sealdrop get file:///mnt/share/vault/notes.txt . --private-key private_key.pem
+  sealdrop get - notes.txt --private-key private_key.pem < notes.encrypted`;
+
+const CAT_EXAMPLES = `
+Examples:
+  sealdrop cat s3://lab/data.tar --private-key private_key.pem | tar x
+  sealdrop cat s3://lab/2026/results.csv --private-key private_key.pem --quiet | head
+
+What comes out is authenticated piece by piece. If the end is missing or damaged, the exit code says so (5):
+look at it before you trust that you have all.`;
+
+export function getCommand(environment: Environment): Command {
+  const command = new Command('get')
+    .description('decrypt an object into a file; the file appears when everything was checked')
+    .argument('<source>', 's3://bucket/key, file:///directory/key, a message file, or - for standard input')
+    .argument('[target]', 'file or directory, or - for standard output', '.')
+    .addOption(new Option('--no-overwrite', 'refuse to replace a file'));
+  return openOptions(command)
+    .addHelpText('after', GET_EXAMPLES)
+    .action(async (source: string, target: string, options: GetOptions) => {
+      const output = new Output(options);
+      const decryptor = await openDecryptor(environment, options);
+      const openTarget = async (key: string, vault?: Vault) => {
+        const path = await targetPath(target, key);
+        if (path === '-') return streamTarget(process.stdout);
+        if (vault) await assertDistinct(path, vault.store.address(key));
+        await assertOutsideVaults(path, environment.parts);
+        return openFileTarget(path, { overwrite: options.overwrite });
+      };
+      const { report, size } = await openOne(source, openTarget, { environment, options, decryptor, output });
+      const name = printable(source);
+      const where =
+        target === '-' ? 'standard output' : printable(await targetPath(target, basename(source)));
+      const text = `${name} -> ${where} (${formatBytes(report.plaintextSize)})${unboundNote(report)}`;
+      if (target === '-') output.note(text);
+      else output.result({ source, target: where, size, ...describe(report) }, text);
+    });
+}
+
+export function catCommand(environment: Environment): Command {
+  const command = new Command('cat')
+    .description('decrypt objects to standard output')
+    .argument(
+      '<source...>',
+      's3://bucket/key, file:///directory/key, message files, or - for standard input',
+    );
+  return openOptions(command)
+    .addHelpText('after', CAT_EXAMPLES)
+    .action(async (sources: string[], options: OpenOptions) => {
+      const output = new Output({ ...options, json: false });
+      const decryptor = await openDecryptor(environment, options);
+      await forEach(sources, environment, output, async (source) => {
+        const openTarget = () => Promise.resolve(streamTarget(process.stdout));
+        const { report } = await openOne(source, openTarget, { environment, options, decryptor, output });
+        if (report.bound !== 'bound') output.note(`${printable(source)}:${unboundNote(report)}`);
+      });
+    });
+}
+
+function openOptions(command: Command): Command {
+  shared.decryptOptions(command);
+  shared.bindingOptions(command);
+  return shared.outputOptions(shared.storeOptions(command));
+}
+
+function openDecryptor({ parts }: Environment, options: OpenOptions): Promise<Decryptor> {
+  return parts.openDecryptor(
+    shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)),
+  );
+}
+
+interface OpenContext {
+  environment: Environment;
+  options: OpenOptions;
+  decryptor: Decryptor;
+  output: Output;
+}
+
+async function openOne(
+  name: string,
+  openTarget: (key: string, vault?: Vault) => Promise<Target>,
+  { environment, options, decryptor, output }: OpenContext,
+): Promise<{ report: OpenReport; size?: number }> {
+  const { signal, parts } = environment;
+  const rules: Omit<Binding, 'binding'> = {
+    moved: options.moved,
+    unbound: options.unbound,
+    context: options.context,
+  };
+  if (parseAddress(name).kind === 'stdio') {
+    const target = await openTarget('-');
+    // Standard input names no key: there is nothing that a bound message could be compared with.
+    const free = { ...rules, moved: true, binding: 'allow' as const };
+    return { report: await openMessage(process.stdin, { decryptor, target, signal, ...free }) };
+  }
+  const vault = await parts.openVault(name, 'read', shared.storeSettings(options));
+  const progress = startProgress(output, printable(basename(name)));
+  let size: number | undefined;
+  try {
+    const { store, key, binding } = vault;
+    if (key === '' || key.endsWith('/'))
+      throw new SealdropError('usage', `${printable(name)} names no object`, {
+        hint: 'see what there is: sealdrop ls',
+      });
+    // Looked for before anything is made at the target.
+    const found = await store.head(key, { signal });
+    progress.total((size = found.size));
+    const target = await openTarget(key, vault);
+    const onProgress = (bytes: number) => progress.done(bytes);
+    return {
+      report: await get({ store, key, decryptor, target, signal, binding, ...rules, onProgress }),
+      size,
+    };
+  } finally {
+    progress.stop();
+    vault.store.close();
+  }
+}
+
+/** The file meant by a target, which may be a directory. */
+async function targetPath(target: string, key: string): Promise<string> {
+  if (target === '-') return target;
+  const directory = target.endsWith('/') || (await isDirectory(target));
+  if (!directory) return target;
+  if (key === '-')
+    throw new SealdropError('usage', 'standard input has no name: name the file in the target');
+  return join(target, basename(key));
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
+}
+
+function describe({ info, bound, plaintextSize }: OpenReport): object {
+  return { plaintextSize, bound, suite: info.suite, signed: info.signed, context: info.context };
+}
+
+function unboundNote({ bound }: OpenReport): string {
+  if (bound === 'unbound')
+    return ' (unbound: the message names no key, so the store could have put another in its place)';
+  return bound === 'moved' ? ' (made for another key)' : '';
+}

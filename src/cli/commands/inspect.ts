@@ -1,0 +1,116 @@
+import { Command } from 'commander';
+import { parseAddress } from '../../address.js';
+import { SealdropError } from '../../errors.js';
+import type { Inspector, MessageInfo, ObjectInfo, SizeEstimate } from '../../ports.js';
+import { printable } from '../../printable.js';
+import { readMetadata, type ObjectFacts } from '../../transfer/metadata.js';
+import { forEach, type Environment } from '../command.js';
+import * as shared from '../options.js';
+import { formatBytes, Output } from '../output.js';
+
+interface InspectOptions extends shared.StoreOptions, shared.OutputOptions {}
+
+const EXAMPLES = `
+Examples:
+  sealdrop inspect s3://lab/2026/results.csv --endpoint-url https://s3.v3.abci.ai
+  sealdrop inspect notes.encrypted --json
+
+Needs no key. Nothing that it shows is proven: anybody can write such a header.`;
+
+export function inspectCommand(environment: Environment): Command {
+  const command = new Command('inspect')
+    .description('tell what an object is, without any key')
+    .argument(
+      '<object...>',
+      's3://bucket/key, file:///directory/key, message files, or - for standard input',
+    );
+  return shared
+    .outputOptions(shared.storeOptions(command))
+    .addHelpText('after', EXAMPLES)
+    .action(async (names: string[], options: InspectOptions) => {
+      const output = new Output(options);
+      const inspector = await environment.parts.openInspector();
+      await forEach(names, environment, output, async (name) => {
+        const found = await look(name, inspector, options, environment);
+        if (output.json) output.data(JSON.stringify(asDocument(name, found)));
+        else output.data(asText(name, found));
+      });
+    });
+}
+
+interface Found {
+  info: MessageInfo;
+  key?: string;
+  object?: ObjectInfo;
+  plaintext?: SizeEstimate;
+  facts: ObjectFacts;
+}
+
+async function look(
+  name: string,
+  inspector: Inspector,
+  options: InspectOptions,
+  { parts, signal }: Environment,
+): Promise<Found> {
+  if (parseAddress(name).kind === 'stdio')
+    return { info: await inspector.inspect(process.stdin), facts: { fingerprints: [] } };
+  const { store, key } = await parts.openVault(name, 'read', shared.storeSettings(options));
+  try {
+    if (key === '' || key.endsWith('/'))
+      throw new SealdropError('usage', `${printable(name)} names no object`, {
+        hint: 'see what there is: sealdrop ls',
+      });
+    const { info: object, body } = await store.get(key, { signal });
+    const info = await inspector.inspect(body);
+    body.destroy();
+    const plaintext = inspector.plaintextSize(info, object.size);
+    return { info, key, object, plaintext, facts: readMetadata(object.metadata) };
+  } finally {
+    store.close();
+  }
+}
+
+/** `ours` is a matter of form, not of proof: the header names the key it was made for. */
+function origin({ info, key }: Found): 'sealdrop' | 'foreign' | 'sealdrop, for another key' {
+  const made = info.context['sealdrop:key'];
+  if (made === undefined) return 'foreign';
+  return key === undefined || made === key ? 'sealdrop' : 'sealdrop, for another key';
+}
+
+function asDocument(name: string, found: Found): object {
+  const { info, object, plaintext, facts } = found;
+  return {
+    name,
+    ...info,
+    origin: origin(found),
+    size: object?.size,
+    plaintextSize: plaintext?.bytes,
+    plaintextSizeExact: plaintext?.exact,
+    metadata: object === undefined ? undefined : { ...facts },
+    modified: object?.modified.toISOString(),
+    etag: object?.etag,
+  };
+}
+
+function asText(name: string, found: Found): string {
+  const { info, object, plaintext, facts } = found;
+  const rows: [string, string][] = [
+    ['format', `${info.format} (AWS Encryption SDK message, version ${info.version})`],
+    ['origin', origin(found)],
+    ['suite', `${info.suiteId} ${info.suite}`],
+    ['committing', info.committing ? 'yes' : 'no'],
+    ['signed', info.signed ? 'yes' : 'no'],
+    ['frame length', info.frameLength === 0 ? 'unframed' : formatBytes(info.frameLength)],
+    ...info.wrappedKeys.map((key): [string, string] => [
+      'wrapped to',
+      printable(`${key.namespace}/${key.name}`),
+    ]),
+    ...facts.fingerprints.map((f): [string, string] => ['fingerprint', `${f} (the metadata says so)`]),
+    ...Object.entries(info.context).map(([k, v]): [string, string] => ['context', printable(`${k} = ${v}`)]),
+  ];
+  if (object && plaintext) {
+    rows.push(['stored', `${object.size} bytes, ${object.modified.toISOString()}`]);
+    rows.push(['plaintext', `${plaintext.exact ? '' : 'at most '}${plaintext.bytes} bytes`]);
+  }
+  return [printable(name), ...rows.map(([label, value]) => `  ${label.padEnd(13)} ${value}`)].join('\n');
+}

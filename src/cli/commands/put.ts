@@ -1,0 +1,177 @@
+import { basename, resolve } from 'node:path';
+import { Command, Option } from 'commander';
+import type { Vault } from '../../config/settings.js';
+import { SealdropError } from '../../errors.js';
+import type { Encryptor } from '../../ports.js';
+import { printable } from '../../printable.js';
+import { objectContext } from '../../transfer/context.js';
+import { put, type PutReport } from '../../transfer/put.js';
+import { openFileSource, streamSource, type Source } from '../../transfer/source.js';
+import { streamTarget } from '../../transfer/target.js';
+import { forEach, type Environment } from '../command.js';
+import * as shared from '../options.js';
+import { formatBytes, Output } from '../output.js';
+import { startProgress } from '../progress.js';
+import { assertDistinct } from '../targets.js';
+
+interface PutOptions extends shared.EncryptOptions, shared.StoreOptions, shared.OutputOptions {
+  context: Record<string, string>;
+  overwrite: boolean;
+  expectedSize?: number;
+}
+
+const EXAMPLES = `
+Examples:
+  sealdrop put results.csv s3://lab/2026/ --public-key public_key.pem --endpoint-url https://s3.v3.abci.ai
+  tar c data | sealdrop put - s3://lab/data.tar --public-key public_key.pem --expected-size 40GiB
+  sealdrop put notes.txt file:///mnt/share/vault/notes.txt --public-key public_key.pem
+  sealdrop put notes.txt - --public-key public_key.pem > notes.encrypted`;
+
+export function putCommand(environment: Environment): Command {
+  const command = new Command('put')
+    .description('encrypt files into a vault')
+    .usage('[options] <source...> <target>')
+    .argument(
+      '<names...>',
+      'files, or - for standard input; last the target: s3://bucket/key, file:///directory/key, or - for standard output',
+    )
+    .addOption(new Option('--no-overwrite', 'refuse to replace an object'))
+    .addOption(
+      new Option('--expected-size <bytes>', 'of standard input; needed above 150GiB').argParser(
+        shared.parseBytes,
+      ),
+    );
+  shared.contextOption(
+    command,
+    'pair to keep, readable and authenticated, with the message; may be repeated',
+  );
+  shared.encryptOptions(command);
+  shared.transferOptions(shared.storeOptions(command));
+  return shared
+    .outputOptions(command)
+    .addHelpText('after', EXAMPLES)
+    .action(async (names: string[], options: PutOptions) => {
+      const sources = names.slice(0, -1);
+      const target = names.at(-1)!;
+      const output = new Output(options);
+      assertSources(sources, target);
+      const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
+      if (target === '-') return encryptToOutput(sources[0]!, encryptor, options);
+      const vault = await environment.parts.openVault(target, 'write', shared.storeSettings(options));
+      if (vault.created) output.note(`made a new vault: ${vault.store.address('')}`);
+      assertPlace(vault, sources, target);
+      try {
+        await forEach(sources, environment, output, (source) =>
+          putOne(source, { vault, encryptor, options, environment, output }),
+        );
+      } finally {
+        vault.store.close();
+      }
+    });
+}
+
+function assertSources(sources: readonly string[], target: string): void {
+  if (sources.length === 0)
+    throw new SealdropError('usage', `the target is missing after ${printable(target)}`, {
+      hint: 'sealdrop put SOURCE TARGET, where TARGET is s3://bucket/key or file:///directory/key',
+    });
+  if (target === '-' && sources.length > 1)
+    throw new SealdropError('usage', 'standard output takes one message: name one source');
+  if (sources.filter((source) => source === '-').length > 1)
+    throw new SealdropError('usage', 'standard input can be read once: name - once');
+}
+
+function assertPlace(vault: Vault, sources: readonly string[], target: string): void {
+  const isPlace = vault.key === '' || vault.key.endsWith('/');
+  if (!isPlace && sources.length > 1)
+    throw new SealdropError(
+      'usage',
+      `${sources.length} sources need a place for many: ${printable(target)}/`,
+    );
+  if (isPlace && sources.includes('-'))
+    throw new SealdropError('usage', 'standard input has no name: name the whole key in the target');
+}
+
+interface PutContext {
+  vault: Vault;
+  encryptor: Encryptor;
+  options: PutOptions;
+  environment: Environment;
+  output: Output;
+}
+
+async function putOne(
+  name: string,
+  { vault, encryptor, options, environment, output }: PutContext,
+): Promise<void> {
+  const { store } = vault;
+  const key = vault.key === '' || vault.key.endsWith('/') ? vault.key + basename(resolve(name)) : vault.key;
+  const source = await openSource(name);
+  if (name !== '-') await assertDistinct(name, store.address(key));
+  const progress = startProgress(output, printable(basename(name)));
+  if (source.size !== undefined) progress.total(source.size);
+  try {
+    const report = await put({
+      source,
+      store,
+      key,
+      encryptor,
+      context: options.context,
+      expectedSize: options.expectedSize,
+      overwrite: options.overwrite,
+      signal: environment.signal,
+      onProgress: (bytes) => progress.done(bytes),
+    });
+    progress.stop();
+    say(name, report, { vault, encryptor, output });
+  } finally {
+    progress.stop();
+  }
+}
+
+async function openSource(name: string): Promise<Source> {
+  return name === '-' ? streamSource(process.stdin) : openFileSource(name);
+}
+
+function say(
+  name: string,
+  report: PutReport,
+  { vault, encryptor, output }: Pick<PutContext, 'vault' | 'encryptor' | 'output'>,
+): void {
+  const address = vault.store.address(report.key);
+  output.result(
+    {
+      source: name,
+      address,
+      key: report.key,
+      plaintextSize: report.plaintextSize,
+      size: report.size,
+      etag: report.etag,
+      version: report.version,
+      checked: report.checked,
+      recipients: encryptor.recipients.map(({ namespace, name: keyName, fingerprint }) => ({
+        namespace,
+        name: keyName,
+        fingerprint,
+      })),
+      unfinishedUploads: report.unfinished,
+    },
+    `${printable(name)} -> ${printable(address)} (${formatBytes(report.plaintextSize)})`,
+  );
+  for (const { id, started } of report.unfinished)
+    output.warn(
+      `an unfinished upload of ${printable(address)} lies at the store${started ? ` since ${started.toISOString()}` : ''} (upload id ${printable(id)})`,
+      'it takes room until it is aborted; how, for each store: docs/stores.md, "Unfinished uploads"',
+    );
+}
+
+async function encryptToOutput(name: string, encryptor: Encryptor, options: PutOptions): Promise<void> {
+  const source = await openSource(name);
+  const target = streamTarget(process.stdout);
+  try {
+    for await (const piece of encryptor.encrypt(source.read(), objectContext(undefined, options.context)))
+      await target.write(piece);
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,103 @@
+import { Command } from 'commander';
+import { SealdropError } from '../../errors.js';
+import type { Decryptor, Inspector } from '../../ports.js';
+import { printable } from '../../printable.js';
+import { verify, type VerifyReport } from '../../transfer/verify.js';
+import { forEach, type Environment } from '../command.js';
+import * as shared from '../options.js';
+import { formatBytes, Output } from '../output.js';
+import { askPassphrase } from '../passphrase.js';
+import { startProgress } from '../progress.js';
+
+interface VerifyOptions
+  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
+
+const EXAMPLES = `
+Examples:
+  sealdrop verify s3://lab/2026/results.csv --endpoint-url https://s3.v3.abci.ai
+  sealdrop verify s3://lab/2026/results.csv --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
+
+Without the private key this finds accidents (cut off, wrong size, changed at rest) and proves no integrity: whoever
+can write to the store can make a message that passes. With the private key every byte is authenticated.`;
+
+export function verifyCommand(environment: Environment): Command {
+  const command = new Command('verify')
+    .description('check objects without taking them out')
+    .argument('<object...>', 's3://bucket/key or file:///directory/key');
+  shared.decryptOptions(command);
+  shared.bindingOptions(command);
+  return shared
+    .outputOptions(shared.storeOptions(command))
+    .addHelpText('after', EXAMPLES)
+    .action(async (names: string[], options: VerifyOptions) => {
+      const output = new Output(options);
+      const inspector = await environment.parts.openInspector();
+      const decryptor =
+        options.privateKey.length === 0
+          ? undefined
+          : await environment.parts.openDecryptor(
+              shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)),
+            );
+      await forEach(names, environment, output, (name) =>
+        verifyOne(name, { inspector, decryptor, options, environment, output }),
+      );
+      if (decryptor === undefined && environment.exitCode === 0)
+        output.note('checked without the private key: this finds accidents and proves no integrity');
+    });
+}
+
+interface VerifyContext {
+  inspector: Inspector;
+  decryptor?: Decryptor;
+  options: VerifyOptions;
+  environment: Environment;
+  output: Output;
+}
+
+async function verifyOne(name: string, context: VerifyContext): Promise<void> {
+  const { inspector, decryptor, options, environment, output } = context;
+  const vault = await environment.parts.openVault(name, 'read', shared.storeSettings(options));
+  const progress = startProgress(output, printable(name));
+  try {
+    const { store, key, binding } = vault;
+    const { moved, unbound, context: required } = options;
+    if (key === '' || key.endsWith('/'))
+      throw new SealdropError('usage', `${printable(name)} names no object`);
+    const report = await verify({
+      ...{ store, key, binding, moved, unbound, context: required, inspector, decryptor },
+      signal: environment.signal,
+      onFound: (bytes) => progress.total(bytes),
+      onProgress: (bytes) => progress.done(bytes),
+    });
+    progress.stop();
+    print(name, report, output, decryptor !== undefined);
+    throwFailure(name, report);
+  } finally {
+    progress.stop();
+    vault.store.close();
+  }
+}
+
+function print(
+  name: string,
+  { checks, size, bound, info }: VerifyReport,
+  output: Output,
+  authenticated: boolean,
+): void {
+  if (output.json) {
+    output.data(JSON.stringify({ name, size, authenticated, bound, suite: info?.suite, checks }));
+    return;
+  }
+  output.note(`${printable(name)} (${formatBytes(size)} stored)`);
+  for (const { name: check, result, detail } of checks)
+    output.note(`  ${result.padEnd(7)} ${check.padEnd(10)} ${printable(detail)}`);
+}
+
+function throwFailure(name: string, { checks, failure }: VerifyReport): void {
+  if (failure !== undefined) throw failure;
+  const failed = checks.find((check) => check.result === 'failed');
+  if (failed === undefined) return;
+  throw new SealdropError('checksum', `${printable(name)}: ${failed.detail}`, {
+    hint: 'what the store holds is not what was stored, or its metadata was changed; the private key tells',
+  });
+}

@@ -1,0 +1,92 @@
+import { Command, CommanderError } from 'commander';
+import type { Parts } from '../config/settings.js';
+import { exitCodeOf, SealdropError } from '../errors.js';
+import type { Environment } from './command.js';
+import { completionCommand } from './commands/completion.js';
+import { catCommand, getCommand } from './commands/get.js';
+import { inspectCommand } from './commands/inspect.js';
+import { keygenCommand } from './commands/keygen.js';
+import { lsCommand, rmCommand } from './commands/list.js';
+import { putCommand } from './commands/put.js';
+import { serveCommand } from './commands/serve.js';
+import { verifyCommand } from './commands/verify.js';
+import { Output } from './output.js';
+
+const ABOUT = `
+Examples:
+  sealdrop keygen
+  sealdrop put results.csv s3://lab/2026/ --public-key public_key.pem --endpoint-url https://s3.v3.abci.ai
+  sealdrop get s3://lab/2026/results.csv . --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
+
+Exit codes: 0 done, 1 failed, 2 wrong use, 3 not found, 4 access denied, 5 not authentic or not allowed to be opened,
+6 some of many failed, 130 interrupted. Credentials are found as the AWS tools find them.`;
+
+export function createProgram(environment: Environment, version: string): Command {
+  const program = new Command('sealdrop')
+    .description('Encrypts files on their way into any S3-compatible store.')
+    .version(version, '-V, --version')
+    .addHelpText('after', ABOUT)
+    .helpCommand(false);
+  const commands = [
+    keygenCommand(environment),
+    putCommand(environment),
+    getCommand(environment),
+    catCommand(environment),
+    lsCommand(environment),
+    rmCommand(environment),
+    inspectCommand(environment),
+    verifyCommand(environment),
+    serveCommand(environment),
+    completionCommand(program),
+  ];
+  for (const command of commands) program.addCommand(command);
+  for (const command of [program, ...commands])
+    command
+      .exitOverride()
+      .configureOutput({ outputError: () => undefined })
+      .showSuggestionAfterError();
+  return program;
+}
+
+/** @param argv the arguments alone. @returns the exit code */
+export async function main(argv: readonly string[], parts: Parts, version: string): Promise<number> {
+  const interruption = new AbortController();
+  const environment: Environment = { parts, signal: interruption.signal, exitCode: 0 };
+  const stopListening = onInterruption(interruption);
+  try {
+    await createProgram(environment, version).parseAsync(argv, { from: 'user' });
+    return environment.exitCode;
+  } catch (error) {
+    return report(error, interruption.signal, argv);
+  } finally {
+    stopListening();
+  }
+}
+
+function report(error: unknown, signal: AbortSignal, argv: readonly string[]): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    error = new SealdropError('usage', error.message.replace(/^error: /, '').replace(/\n+/g, ' '), {
+      hint: `see: sealdrop ${error.code === 'commander.unknownCommand' || argv[0]?.startsWith('-') !== false ? '' : `${argv[0]} `}--help`,
+    });
+  }
+  // Whatever an interruption made fail, the interruption is what happened.
+  if (signal.aborted) error = signal.reason;
+  new Output({ json: argv.includes('--json') }).error(error);
+  return exitCodeOf(error);
+}
+
+/** The first signal asks for an orderly end, the second one ends at once. */
+function onInterruption(controller: AbortController): () => void {
+  const listener = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort(new SealdropError('interrupted', 'interrupted'));
+    // A read from a terminal or pipe would not end by itself.
+    process.stdin.destroy();
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, listener);
+  return () => {
+    for (const signal of signals) process.off(signal, listener);
+  };
+}

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { SealdropError } from '../errors.js';
+import { printable } from '../printable.js';
+import { Secret } from '../secret.js';
+
+/** A passphrase from a file (its first line), or typed at a terminal without being shown. */
+export async function askPassphrase(what: string, file: string | undefined): Promise<Secret | undefined> {
+  if (file !== undefined) return readPassphrase(file);
+  if (!process.stdin.isTTY || !process.stderr.isTTY) return undefined;
+  return new Secret(await promptHidden(`passphrase of ${printable(what)}: `));
+}
+
+/** A new passphrase, typed twice. */
+export async function askNewPassphrase(file: string | undefined): Promise<Secret> {
+  const first =
+    file === undefined ? await askPassphrase('the new private key', undefined) : await readPassphrase(file);
+  if (first === undefined)
+    throw new SealdropError('key_passphrase', 'there is no terminal to type the passphrase at', {
+      hint: 'name a file that holds it: --passphrase-file FILE',
+    });
+  if (first.reveal() === '') throw new SealdropError('key_passphrase', 'the passphrase is empty');
+  if (file === undefined && (await promptHidden('the same again: ')) !== first.reveal())
+    throw new SealdropError('key_passphrase', 'the two passphrases differ');
+  return first;
+}
+
+async function readPassphrase(file: string): Promise<Secret> {
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new SealdropError('key_file_not_found', `cannot read the passphrase file ${printable(file)}`, {
+      cause,
+    });
+  });
+  return new Secret(text.replace(/\r?\n[^]*$/, ''));
+}
+
+async function promptHidden(question: string): Promise<string> {
+  process.stderr.write(question);
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      reader.once('SIGINT', () => reject(new SealdropError('interrupted', 'interrupted')));
+      reader.once('close', () => reject(new SealdropError('interrupted', 'interrupted')));
+      reader.once('line', resolve);
+    });
+  } finally {
+    reader.close();
+    process.stderr.write('\n');
+  }
+}

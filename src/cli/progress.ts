@@ -1,0 +1,52 @@
+import { SingleBar } from 'cli-progress';
+import { formatBytes, type Output } from './output.js';
+
+export interface Progress {
+  /** Bytes expected, once they are known. */
+  total(bytes: number): void;
+  /** Bytes done so far. */
+  done(bytes: number): void;
+  stop(): void;
+}
+
+const NONE: Progress = { total: () => undefined, done: () => undefined, stop: () => undefined };
+
+/** A bar on standard error: bytes, rate and time left. Nothing unless that is a terminal. */
+export function startProgress(output: Output, label: string): Progress {
+  if (output.quiet || output.json || !process.stderr.isTTY) return NONE;
+  let expected = 0;
+  const started = Date.now();
+  const bar = new SingleBar({
+    stream: process.stderr,
+    clearOnComplete: true,
+    hideCursor: true,
+    barsize: 24,
+    format: (options, params) => {
+      const seconds = Math.max(0.001, (Date.now() - started) / 1000);
+      const rate = params.value / seconds;
+      const filled = Math.round(params.progress * (options.barsize ?? 0));
+      const drawn = '#'.repeat(filled).padEnd(options.barsize ?? 0, '-');
+      const figures = `${formatBytes(params.value)}${expected > 0 ? ` of ${formatBytes(expected)}` : ''}`;
+      const left =
+        expected > 0 && rate > 0 ? `, ${formatSeconds((expected - params.value) / rate)} left` : '';
+      return `${label} [${drawn}] ${figures}, ${formatBytes(rate)}/s${left}`;
+    },
+  });
+  bar.start(1, 0);
+  return {
+    total: (bytes) => {
+      expected = bytes;
+      bar.setTotal(Math.max(1, bytes));
+    },
+    done: (bytes) => bar.update(bytes),
+    stop: () => bar.stop(),
+  };
+}
+
+function formatSeconds(seconds: number): string {
+  const s = Math.max(0, Math.round(seconds));
+  if (s < 60) return `${s}s`;
+  return s < 3600
+    ? `${Math.floor(s / 60)}m${s % 60}s`
+    : `${Math.floor(s / 3600)}h${Math.floor((s % 3600) / 60)}m`;
+}

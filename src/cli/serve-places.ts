@@ -1,0 +1,177 @@
+/** Where a local gateway reads, writes and keeps its keys; with `--defaults`, made on the first run. */
+import { randomBytes } from 'node:crypto';
+import { access, chmod, mkdir, open, readFile, realpath, stat } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, join, sep } from 'node:path';
+import { parseAddress, type Address } from '../address.js';
+import type { Vault } from '../config/settings.js';
+import { SealdropError, systemCode } from '../errors.js';
+import { assertApart } from '../gateway/folder.js';
+import { printable } from '../printable.js';
+import { Secret } from '../secret.js';
+import type { Environment } from './command.js';
+import { writeKeyPair } from './commands/keygen.js';
+import type { Output } from './output.js';
+
+export const DEFAULTS = {
+  inbox: 'inbox',
+  vault: 'vault',
+  keys: 'keys',
+  publicKey: 'keys/public_key.pem',
+  privateKey: 'keys/private_key.pem',
+  idempotencyKey: 'keys/idempotency.key',
+};
+const IDEMPOTENCY_BYTES = 32;
+
+export interface PlaceOptions {
+  inbox?: string;
+  vault?: string;
+  publicKey: string[];
+  idempotencyKey?: string;
+  defaults?: boolean;
+}
+
+export interface Places {
+  inbox: string;
+  vault: Address;
+  publicKeys: string[];
+  /** Where the private half lies that was made here, for the line that says how to get things back. */
+  privateKey?: string;
+  idempotencyKey: string;
+}
+
+/** @throws SealdropError `usage` */
+export async function preparePlaces(
+  options: PlaceOptions,
+  environment: Environment,
+  output: Output,
+): Promise<Places> {
+  const defaults = options.defaults === true;
+  const inbox = options.inbox ?? (defaults ? DEFAULTS.inbox : undefined);
+  const vault = options.vault ?? (defaults ? DEFAULTS.vault : undefined);
+  if (inbox === undefined || vault === undefined)
+    throw new SealdropError('usage', `--${inbox === undefined ? 'inbox' : 'vault'} is missing`, {
+      hint: 'name it, or try everything at once with --defaults',
+    });
+  const ownKeys = defaults && options.publicKey.length === 0;
+  if (defaults && options.inbox === undefined) await mkdir(inbox, { recursive: true });
+  if (ownKeys) await prepareKeys(environment, output);
+  return {
+    inbox,
+    vault: asPlace(vault),
+    publicKeys: ownKeys ? [DEFAULTS.publicKey] : options.publicKey,
+    privateKey: ownKeys ? DEFAULTS.privateKey : undefined,
+    idempotencyKey:
+      options.idempotencyKey ?? (ownKeys ? DEFAULTS.idempotencyKey : userState('idempotency.key')),
+  };
+}
+
+/** An address as a place for many keys. */
+function asPlace(text: string): Address {
+  const address = parseAddress(text);
+  const slashed = (path: string) => (path === '' || path.endsWith('/') ? path : `${path}/`);
+  if (address.kind === 's3') return { ...address, key: slashed(address.key) };
+  if (address.kind === 'file') return { kind: 'file', path: slashed(address.path), named: true };
+  throw new SealdropError('usage', 'standard output is no vault');
+}
+
+async function prepareKeys(environment: Environment, output: Output): Promise<void> {
+  const [hasPublic, hasPrivate] = await Promise.all([
+    exists(DEFAULTS.publicKey),
+    exists(DEFAULTS.privateKey),
+  ]);
+  if (!hasPublic && hasPrivate)
+    throw new SealdropError(
+      'key_file_not_found',
+      `${DEFAULTS.publicKey} is missing beside ${DEFAULTS.privateKey}`,
+      {
+        hint: `make it again: openssl rsa -pubout -in ${DEFAULTS.privateKey} -out ${DEFAULTS.publicKey}`,
+      },
+    );
+  if (!hasPublic) {
+    await mkdir(DEFAULTS.keys, { recursive: true, mode: 0o700 });
+    const fingerprint = await writeKeyPair(DEFAULTS, () => environment.parts.generateKeyPair());
+    output.note(`made a key pair in ${DEFAULTS.keys}/, fingerprint ${fingerprint}`);
+  }
+  if (!hasPublic || hasPrivate)
+    output.warn(
+      `the private key ${DEFAULTS.privateKey} is on the machine that encrypts`,
+      'it opens everything in the vault: move it, and keep a copy, somewhere else; the gateway does not need it',
+    );
+}
+
+/** @throws SealdropError `usage`, `key_exposed` */
+export async function assertKeysApart(places: Places, vault: Vault): Promise<void> {
+  const root = vault.store.kind === 'directory' ? vaultRoot(vault) : undefined;
+  if (root !== undefined) await assertApart(places.inbox, root);
+  const folders = [places.inbox, ...(root === undefined ? [] : [root])];
+  const keys = [...places.publicKeys, places.privateKey, places.idempotencyKey].filter(
+    (key) => key !== undefined,
+  );
+  for (const folder of folders) {
+    const real = await realpath(folder);
+    for (const key of keys) {
+      // The idempotency key may not be there yet: then its folder tells.
+      const at = await realpath(key).catch(() => realpath(dirname(key)).catch(() => undefined));
+      if (at === undefined || !(at + sep).startsWith(real + sep)) continue;
+      throw new SealdropError('key_exposed', `the key ${printable(key)} lies in ${printable(folder)}`, {
+        hint: 'keys belong neither where plaintext arrives nor where ciphertext is kept: move it elsewhere',
+      });
+    }
+  }
+}
+
+function vaultRoot({ store, key }: Vault): string {
+  const address = parseAddress(store.address(key));
+  return address.kind === 'file' ? address.path : '';
+}
+
+/**
+ * The secret by which a gateway knows what it has stored, made on first use.
+ * @throws SealdropError `invalid_key`
+ */
+export async function loadIdempotencyKey(path: string): Promise<Secret<Buffer>> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  try {
+    const file = await open(path, 'wx', 0o600);
+    await file.writeFile(randomBytes(IDEMPOTENCY_BYTES));
+    await file.sync();
+    await file.close();
+  } catch (cause) {
+    if (systemCode(cause) !== 'EEXIST')
+      throw new SealdropError(
+        'target_unwritable',
+        `cannot write ${printable(path)}: ${systemCode(cause) ?? 'error'}`,
+        {
+          cause,
+          hint: 'name a file that can be written: --idempotency-key FILE',
+        },
+      );
+    await chmod(path, 0o600).catch(() => undefined);
+  }
+  const bytes = await readFile(path);
+  if (bytes.length === IDEMPOTENCY_BYTES) return new Secret(bytes);
+  throw new SealdropError('invalid_key', `${printable(path)} must hold ${IDEMPOTENCY_BYTES} bytes`, {
+    hint: 'if it is no key of yours, remove it: a new one is made, and what is in the inbox is stored once more',
+  });
+}
+
+/** @throws SealdropError `source_not_found` */
+export async function mustBeDirectory(path: string): Promise<void> {
+  const stats = await stat(path).catch(() => undefined);
+  if (stats?.isDirectory() === true) return;
+  throw new SealdropError('source_not_found', `the inbox ${printable(path)} is no directory`, {
+    hint: 'make it: mkdir -p, or name another',
+  });
+}
+
+function userState(name: string): string {
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'sealdrop', name);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

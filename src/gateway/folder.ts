@@ -1,0 +1,217 @@
+/** The local gateway: what lands in a folder is encrypted into a vault. */
+import type { BigIntStats } from 'node:fs';
+import { readdir, realpath } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { watch } from 'chokidar';
+import { isSealdropError, SealdropError } from '../errors.js';
+import type { Encryptor, ObjectStore } from '../ports.js';
+import { printable } from '../printable.js';
+import type { Secret } from '../secret.js';
+import { encryptObject } from './encrypt-object.js';
+import { openInboxFile, PRIVATE_FOLDER, settled, takeAway, versionOf } from './inbox-file.js';
+
+const WORKERS = 2;
+const RESCAN_MS = 60_000;
+const FIRST_RETRY_MS = 2_000;
+const LAST_RETRY_MS = 300_000;
+const TRIES_AT_ONCE = 5;
+/** Names under which programs keep files that are not finished. */
+const UNFINISHED = /^\.|~$|\.(part|partial|tmp|crdownload)$/i;
+
+export type AfterStore =
+  { readonly action: 'keep' | 'delete' } | { readonly action: 'move'; readonly to: string };
+
+export interface FolderGatewayOptions {
+  inbox: string;
+  store: ObjectStore;
+  /** In front of every vault key: empty, or with a slash at its end. */
+  prefix: string;
+  encryptor: Encryptor;
+  idempotencyKey: Secret<Buffer>;
+  after: AfterStore;
+  /** Milliseconds a file must not have changed before it is taken. */
+  settleMs: number;
+  report: (event: GatewayEvent) => void;
+}
+
+export type GatewayEvent =
+  | { outcome: 'stored' | 'duplicate'; name: string; vaultKey: string; plaintextSize: number }
+  | { outcome: 'failed'; name: string; error: unknown; retryInMs?: number }
+  | { outcome: 'skipped'; name: string; reason: string }
+  | { outcome: 'changed'; name: string };
+
+export interface Counts {
+  stored: number;
+  duplicate: number;
+  failed: number;
+}
+
+export class FolderGateway {
+  readonly counts: Counts = { stored: 0, duplicate: 0, failed: 0 };
+  lastError: unknown;
+  readonly #options: FolderGatewayOptions;
+  readonly #root: string;
+  /** Names waiting or being worked on. */
+  readonly #waiting = new Set<string>();
+  readonly #busy = new Set<string>();
+  /** What was dealt with, by name, so that a rescan costs no request. */
+  readonly #done = new Map<string, string>();
+  readonly #failures = new Map<string, number>();
+
+  private constructor(options: FolderGatewayOptions, root: string) {
+    this.#options = options;
+    this.#root = root;
+  }
+
+  static async open(options: FolderGatewayOptions): Promise<FolderGateway> {
+    return new FolderGateway(options, await realpath(options.inbox));
+  }
+
+  /** True while a file is being stored. */
+  get busy(): boolean {
+    return this.#busy.size > 0;
+  }
+
+  /** Deals with what is there, and ends. */
+  async runOnce(signal: AbortSignal): Promise<void> {
+    await this.#scan();
+    await Promise.all(Array.from({ length: WORKERS }, () => this.#work(signal, true)));
+  }
+
+  /** Deals with what is there and what comes, until the signal fires. */
+  async run(signal: AbortSignal): Promise<void> {
+    const watcher = watch(this.#root, {
+      followSymlinks: false,
+      ignoreInitial: true,
+      ignored: (path) => path.startsWith(join(this.#root, PRIVATE_FOLDER)),
+    });
+    const notice = (path: string) => this.#enqueue(relative(this.#root, path));
+    watcher.on('add', notice).on('change', notice);
+    // Watching may fail (too many folders, a network share): the rescan finds all the same, only later.
+    watcher.on('error', (error) => this.#options.report({ outcome: 'failed', name: '', error }));
+    try {
+      const workers = Array.from({ length: WORKERS }, () => this.#work(signal, false));
+      await Promise.all([this.#rescan(signal), ...workers]);
+    } finally {
+      await watcher.close();
+    }
+  }
+
+  async #rescan(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#scan();
+      await sleep(RESCAN_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #scan(folder = ''): Promise<void> {
+    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(() => []);
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const name = join(folder, entry.name);
+      if (entry.isDirectory() && entry.name !== PRIVATE_FOLDER) await this.#scan(name);
+      else if (entry.isFile()) this.#enqueue(name);
+      else if (!entry.isDirectory()) this.#skip(name, 'it is no regular file (links are not followed)');
+    }
+  }
+
+  #enqueue(name: string): void {
+    const base = name.slice(name.lastIndexOf(sep) + 1);
+    if (name.split(sep).includes(PRIVATE_FOLDER)) return;
+    if (UNFINISHED.test(base)) this.#skip(name, 'hidden and temporary names are left alone');
+    else if (base.includes('\ufffd')) this.#skip(name, 'its name is not valid UTF-8');
+    else this.#waiting.add(name);
+  }
+
+  #skip(name: string, reason: string): void {
+    if (this.#done.get(name) === reason) return;
+    this.#done.set(name, reason);
+    this.#options.report({ outcome: 'skipped', name, reason });
+  }
+
+  async #work(signal: AbortSignal, once: boolean): Promise<void> {
+    while (!signal.aborted) {
+      const name = [...this.#waiting].find((candidate) => !this.#busy.has(candidate));
+      if (name === undefined) {
+        if (once && this.#waiting.size === 0) return;
+        await sleep(100, undefined, { signal }).catch(() => undefined);
+        continue;
+      }
+      this.#waiting.delete(name);
+      this.#busy.add(name);
+      try {
+        await this.#take(name, signal);
+        this.#failures.delete(name);
+      } catch (error) {
+        if (!signal.aborted) this.#fail(name, error, once, signal);
+      } finally {
+        this.#busy.delete(name);
+      }
+    }
+  }
+
+  async #take(name: string, signal: AbortSignal): Promise<void> {
+    const { settleMs, report, prefix } = this.#options;
+    const path = join(this.#root, name);
+    const state = await settled(path, settleMs, signal);
+    if (state === undefined) return;
+    const version = versionOf(state);
+    if (this.#done.get(name) === version) return;
+    const key = name.split(sep).join('/');
+    const vaultKey = prefix + key;
+    const source = await openInboxFile(this.#root, path, state);
+    const { store, encryptor, idempotencyKey } = this.#options;
+    const from = { inbox: 'folder', key, version };
+    const { outcome, plaintextSize } = await encryptObject({
+      ...{ source, from, vaultKey, store, encryptor, idempotencyKey, signal },
+    });
+    this.#done.set(name, version);
+    this.counts[outcome]++;
+    report({ outcome, name, vaultKey, plaintextSize });
+    await this.#finish(name, state);
+  }
+
+  async #finish(name: string, state: BigIntStats): Promise<void> {
+    const { after, report } = this.#options;
+    if (after.action === 'keep') return;
+    const to = after.action === 'move' ? join(after.to, name) : undefined;
+    if (await takeAway(this.#root, join(this.#root, name), state, to)) this.#done.delete(name);
+    else report({ outcome: 'changed', name });
+  }
+
+  #fail(name: string, error: unknown, once: boolean, signal: AbortSignal): void {
+    const failures = (this.#failures.get(name) ?? 0) + 1;
+    this.#failures.set(name, failures);
+    const retryable = isSealdropError(error) && error.retryable;
+    const again = retryable && (!once || failures < TRIES_AT_ONCE);
+    const changed = isSealdropError(error) && error.code === 'source_changed';
+    const delay = changed ? 0 : Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+    if (again && once) {
+      // The requests were repeated inside already: what is left is a file that would not rest.
+      if (changed) return void this.#waiting.add(name);
+    } else if (again) {
+      this.#options.report({ outcome: 'failed', name, error, retryInMs: delay });
+      void sleep(delay, undefined, { signal }).then(
+        () => this.#waiting.add(name),
+        () => undefined,
+      );
+      return;
+    }
+    this.counts.failed++;
+    this.lastError = error;
+    this.#options.report({ outcome: 'failed', name, error });
+  }
+}
+
+/** @throws SealdropError `usage` where one folder lies in the other */
+export async function assertApart(inbox: string, vault: string): Promise<void> {
+  const [a, b] = await Promise.all([realpath(inbox), realpath(vault)]);
+  if (a === b || a.startsWith(b + sep) || b.startsWith(a + sep))
+    throw new SealdropError(
+      'usage',
+      `the inbox ${printable(inbox)} and the vault ${printable(vault)} overlap`,
+      {
+        hint: 'ciphertext would be encrypted again: name folders that lie apart',
+      },
+    );
+}

@@ -1,0 +1,125 @@
+/**
+ * The library. `put` and `get` move files and streams; `encryptStream` and `decryptStream` are the envelope alone;
+ * the `open…` functions give the parts to those who build their own.
+ */
+import { Duplex, type Readable, type Writable } from 'node:stream';
+import { basename, resolve } from 'node:path';
+import { openDecryptor, openEncryptor, openVault } from './compose.js';
+import type { DecryptSettings, EncryptSettings, StoreSettings } from './config/settings.js';
+import type { ByteSource } from './ports.js';
+import { checkBinding, objectContext, type Binding } from './transfer/context.js';
+import { get as getObject, type OpenReport } from './transfer/get.js';
+import { put as putObject, type PutReport } from './transfer/put.js';
+import { openFileSource, streamSource } from './transfer/source.js';
+import { openFileTarget, streamTarget } from './transfer/target.js';
+
+type Pairs = Readonly<Record<string, string>>;
+
+export interface PutOptions extends EncryptSettings, StoreSettings {
+  /** A file's path, or a stream. */
+  source: string | ByteSource;
+  /** `s3://bucket/key` or `file:///directory/key`; a slash at the end takes the file's own name. */
+  target: string;
+  /** Pairs to keep, readable and authenticated, with the message. */
+  context?: Pairs;
+  /** Default true. */
+  overwrite?: boolean;
+  /** Bytes of a stream, about: chooses the part size. Needed above 150 GiB. */
+  expectedSize?: number;
+  signal?: AbortSignal;
+  /** Plaintext bytes read so far. */
+  onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Encrypts a file or a stream into a vault.
+ * @throws SealdropError; nothing of it is in the vault then
+ */
+export async function put(options: PutOptions): Promise<PutReport & { address: string }> {
+  const encryptor = await openEncryptor(options);
+  const { store, key } = await openVault(options.target, 'write', options);
+  try {
+    const { source } = options;
+    const name = typeof source === 'string' ? basename(resolve(source)) : '';
+    const vaultKey = key === '' || key.endsWith('/') ? key + name : key;
+    const opened = typeof source === 'string' ? await openFileSource(source) : streamSource(source);
+    const report = await putObject({ ...options, source: opened, store, key: vaultKey, encryptor });
+    return { ...report, address: store.address(vaultKey) };
+  } finally {
+    store.close();
+  }
+}
+
+export interface GetOptions extends DecryptSettings, StoreSettings, Partial<Binding> {
+  /** `s3://bucket/key`, `file:///directory/key`, or a message file's path. */
+  source: string;
+  /** A file's path (it appears when all was checked), or a stream (it gets authenticated pieces; await the result). */
+  target: string | Writable;
+  /** Default true. */
+  overwrite?: boolean;
+  signal?: AbortSignal;
+  /** Ciphertext bytes read so far. */
+  onProgress?: (bytes: number) => void;
+}
+
+/**
+ * Decrypts an object into a file or a stream.
+ * @throws SealdropError; a file target is as it was before then
+ */
+export async function get(options: GetOptions): Promise<OpenReport> {
+  const decryptor = await openDecryptor(options);
+  const vault = await openVault(options.source, 'read', options);
+  try {
+    const { store, key } = vault;
+    await store.head(key, { signal: options.signal });
+    const target =
+      typeof options.target === 'string'
+        ? await openFileTarget(options.target, options)
+        : streamTarget(options.target);
+    return await getObject({
+      ...options,
+      binding: options.binding ?? vault.binding,
+      store,
+      key,
+      decryptor,
+      target,
+    });
+  } finally {
+    vault.store.close();
+  }
+}
+
+/** A transform from plaintext to one message. It names no vault key, so readers that require a binding refuse it. */
+export async function encryptStream(settings: EncryptSettings & { context?: Pairs }): Promise<Duplex> {
+  const encryptor = await openEncryptor(settings);
+  const context = objectContext(undefined, settings.context);
+  return Duplex.from((plaintext: Readable) => encryptor.encrypt(plaintext, context));
+}
+
+/**
+ * A transform from one message to its plaintext. Every piece was authenticated; only the stream's end says that none
+ * is missing. Fails with a SealdropError.
+ */
+export async function decryptStream(settings: DecryptSettings & { context?: Pairs }): Promise<Duplex> {
+  const decryptor = await openDecryptor(settings);
+  const rules = { binding: 'allow', moved: true, context: settings.context } as const;
+  return Duplex.from((message: Readable) =>
+    decryptor.decrypt(message, { accept: (info) => void checkBinding(info, undefined, rules) }),
+  );
+}
+
+export { generateKeyPair, openDecryptor, openEncryptor, openInspector, openVault } from './compose.js';
+export type {
+  DecryptSettings,
+  EncryptSettings,
+  KeyInput,
+  KeyPair,
+  StoreSettings,
+  Vault,
+} from './config/settings.js';
+export { exitCodeOf, isIntegrityError, isSealdropError, SealdropError, type ErrorCode } from './errors.js';
+export type * from './ports.js';
+export { Secret } from './secret.js';
+export { MemoryStore } from './store/memory.js';
+export type { OpenReport } from './transfer/get.js';
+export type { PutReport } from './transfer/put.js';

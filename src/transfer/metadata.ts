@@ -1,0 +1,44 @@
+/**
+ * Object metadata: a copy for convenience, readable and changeable by whoever runs the store, never trusted.
+ * It holds no digest of the plaintext.
+ */
+import type { Encryptor } from '../ports.js';
+
+export type Metadata = Readonly<Record<string, string>>;
+
+const FORMAT = 'sealdrop-format';
+const SIZE = 'sealdrop-size';
+const KEYS = 'sealdrop-keys';
+const SOURCE = 'sealdrop-source';
+// Stores allow 2 KB in all; a fingerprint has 43 characters.
+const MAX_FINGERPRINTS = 20;
+
+export interface ObjectFacts {
+  format?: string;
+  /** Plaintext bytes. */
+  size?: number;
+  fingerprints: string[];
+  source?: string;
+}
+
+export function objectMetadata(encryptor: Encryptor, facts: { size?: number; source?: string }): Metadata {
+  const fingerprints = encryptor.recipients.slice(0, MAX_FINGERPRINTS).map((r) => r.fingerprint);
+  return {
+    [FORMAT]: encryptor.format,
+    [KEYS]: fingerprints.join(','),
+    ...(facts.size !== undefined && { [SIZE]: String(facts.size) }),
+    ...(facts.source !== undefined && { [SOURCE]: facts.source }),
+  };
+}
+
+/** What the metadata claims; whatever is malformed is left out. */
+export function readMetadata(metadata: Metadata = {}): ObjectFacts {
+  const size = metadata[SIZE];
+  const keys = metadata[KEYS] ?? '';
+  return {
+    format: metadata[FORMAT],
+    size: size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
+    fingerprints: keys.split(',').filter((f) => /^[\w-]{43}$/.test(f)),
+    source: metadata[SOURCE],
+  };
+}

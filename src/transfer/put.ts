@@ -1,0 +1,95 @@
+import { isSealdropError, SealdropError } from '../errors.js';
+import type {
+  ByteSource,
+  Encryptor,
+  ObjectStore,
+  PutResult,
+  UnfinishedUpload,
+  WriteCondition,
+} from '../ports.js';
+import { assertStorableKey } from '../vault-key.js';
+import { objectContext } from './context.js';
+import { objectMetadata } from './metadata.js';
+import type { Source } from './source.js';
+
+export interface PutJob {
+  source: Source;
+  store: ObjectStore;
+  key: string;
+  encryptor: Encryptor;
+  /** The user's own pairs. */
+  context?: Readonly<Record<string, string>>;
+  /** Plaintext bytes to expect where the source cannot say; for choosing part sizes. */
+  expectedSize?: number;
+  /** False: refuse to replace an object. Default true. */
+  overwrite?: boolean;
+  condition?: WriteCondition;
+  /** `sealdrop-source` of a gateway. */
+  sourceToken?: string;
+  signal?: AbortSignal;
+  /** Plaintext bytes read, added up. */
+  onProgress?: (bytes: number) => void;
+}
+
+export interface PutReport extends PutResult {
+  readonly key: string;
+  readonly plaintextSize: number;
+  /** Uploads of the same key that somebody began and nobody ended: they take room at the store. */
+  readonly unfinished: readonly UnfinishedUpload[];
+}
+
+/**
+ * Encrypts a source into a vault. The object is there when this resolves and its size was checked; when it rejects,
+ * nothing of it is, and what stood there before still stands.
+ */
+export async function put(job: PutJob): Promise<PutReport> {
+  const { source, store, key, encryptor, signal } = job;
+  try {
+    assertStorableKey(key);
+    store.assertStorable(key);
+    const context = objectContext(key, job.context);
+    if (job.overwrite === false) await assertAbsent(store, key, signal);
+    const unfinished = store.unfinished(key, { signal }).catch(() => []);
+    let read = 0;
+    const plaintext = counted(source.read(), (bytes) => {
+      read = bytes;
+      job.onProgress?.(bytes);
+    });
+    const size = source.size ?? job.expectedSize;
+    const result = await store.put(key, encryptor.encrypt(plaintext, context), {
+      size: size === undefined ? undefined : encryptor.ciphertextSize(size, context).bytes,
+      metadata: objectMetadata(encryptor, { size: source.size, source: job.sourceToken }),
+      condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
+      signal,
+    });
+    return { ...result, key, plaintextSize: read, unfinished: await unfinished };
+  } finally {
+    await source.close();
+  }
+}
+
+async function assertAbsent(store: ObjectStore, key: string, signal?: AbortSignal): Promise<void> {
+  const found = await store.head(key, { signal }).catch((error: unknown) => {
+    // Without the right to list, stores answer 403 for an absent object: the conditional write decides then.
+    if (isSealdropError(error) && ['object_not_found', 'access_denied'].includes(error.code))
+      return undefined;
+    throw error;
+  });
+  if (found === undefined) return;
+  throw new SealdropError('target_exists', `${store.address(key)} is there already`, {
+    hint: 'name another key, or leave --no-overwrite out',
+  });
+}
+
+export async function* counted(
+  source: ByteSource,
+  onBytes: (total: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let total = 0;
+  onBytes(total);
+  for await (const piece of source) {
+    total += piece.length;
+    onBytes(total);
+    yield piece;
+  }
+}

@@ -1,0 +1,179 @@
+/** Where plaintext goes: a file that appears only when everything was checked, or a stream. */
+import { randomBytes } from 'node:crypto';
+import { type Stats } from 'node:fs';
+import { chmod, link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { SealdropError, systemCode } from '../errors.js';
+import { printable } from '../printable.js';
+
+export interface Target {
+  /** True where nothing is seen of the content until `commit`. */
+  readonly held: boolean;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Makes the content visible, durable, under its name. */
+  commit(): Promise<void>;
+  /** Leaves nothing behind. Safe after a failed or finished `commit`. */
+  discard(): Promise<void>;
+}
+
+export interface FileTargetOptions {
+  /** Default true. */
+  overwrite?: boolean;
+}
+
+/**
+ * A file written aside in its own directory and renamed. What is there and no regular file (a pipe, a device) is
+ * written to as a stream instead: renaming over it would destroy it.
+ * @throws SealdropError `target_exists`, `target_unwritable`, `disk_full`
+ */
+export async function openFileTarget(path: string, options: FileTargetOptions = {}): Promise<Target> {
+  const overwrite = options.overwrite ?? true;
+  const existing = await statOrNothing(path);
+  if (existing !== undefined && !overwrite) throw targetExists(path);
+  if (existing?.isDirectory() === true)
+    throw new SealdropError('target_unwritable', `${printable(path)} is a directory`, {
+      hint: 'name a file in it',
+    });
+  if (existing !== undefined && !existing.isFile()) return specialTarget(path);
+  // Through a symbolic link, as cp does: the link stays.
+  const real = existing === undefined ? path : await realpath(path);
+  const aside = join(
+    dirname(real),
+    `.${basename(real).slice(0, 100)}.${randomBytes(6).toString('hex')}.sealdrop-part`,
+  );
+  const handle = await open(aside, 'wx', 0o600).catch((cause: unknown) => {
+    throw unwritable(path, cause);
+  });
+  return new AsideFile(handle, {
+    aside,
+    path: real,
+    overwrite,
+    mode: existing === undefined ? undefined : existing.mode,
+  });
+}
+
+class AsideFile implements Target {
+  readonly held = true;
+  readonly #handle: FileHandle;
+  readonly #names: { aside: string; path: string; overwrite: boolean; mode?: number };
+  #open = true;
+  #present = true;
+
+  constructor(handle: FileHandle, names: { aside: string; path: string; overwrite: boolean; mode?: number }) {
+    this.#handle = handle;
+    this.#names = names;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#handle.writeFile(bytes);
+    } catch (cause) {
+      throw unwritable(this.#names.path, cause);
+    }
+  }
+
+  async commit(): Promise<void> {
+    const { aside, path, overwrite, mode } = this.#names;
+    try {
+      await this.#handle.sync();
+      await this.#close();
+      await chmod(aside, mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
+      if (overwrite) await rename(aside, path);
+      else await moveWithoutOverwriting(aside, path);
+      this.#present = false;
+      await syncDirectory(dirname(path));
+    } catch (cause) {
+      if (systemCode(cause) === 'EEXIST') throw targetExists(path);
+      throw unwritable(path, cause);
+    }
+  }
+
+  async discard(): Promise<void> {
+    await this.#close().catch(() => undefined);
+    if (this.#present) await unlink(this.#names.aside).catch(() => undefined);
+    this.#present = false;
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#handle.close();
+  }
+}
+
+async function moveWithoutOverwriting(from: string, to: string): Promise<void> {
+  await link(from, to);
+  await unlink(from);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Some file systems do not sync directories; the file itself is safe by then.
+  const handle = await open(path, 'r').catch(() => undefined);
+  await handle?.sync().catch(() => undefined);
+  await handle?.close();
+}
+
+async function specialTarget(path: string): Promise<Target> {
+  const handle = await open(path, 'w').catch((cause: unknown) => {
+    throw unwritable(path, cause);
+  });
+  const close = () => handle.close().catch(() => undefined);
+  return {
+    held: false,
+    write: (bytes) =>
+      handle.writeFile(bytes).catch((cause: unknown) => {
+        throw unwritable(path, cause);
+      }),
+    commit: close,
+    discard: close,
+  };
+}
+
+async function statOrNothing(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (cause) {
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw unwritable(path, cause);
+  }
+}
+
+function targetExists(path: string): SealdropError {
+  return new SealdropError('target_exists', `${printable(path)} is there already`, {
+    hint: 'name another target, or leave --no-overwrite out',
+  });
+}
+
+function unwritable(path: string, cause: unknown): SealdropError {
+  const code = systemCode(cause) ?? 'unknown error';
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code))
+    return new SealdropError('disk_full', `no room to write ${printable(path)} (${code}); nothing was kept`, {
+      cause,
+      hint: 'free some space, or name a target on another disk',
+    });
+  const missing = code === 'ENOENT' ? ': its directory is not there' : `: ${code}`;
+  return new SealdropError('target_unwritable', `cannot write ${printable(path)}${missing}`, { cause });
+}
+
+/** A stream, such as standard output: authenticated bytes go out as they come. */
+export function streamTarget(stream: NodeJS.WritableStream): Target {
+  let failure: Error | undefined;
+  stream.once('error', (error: Error) => (failure = error));
+  return {
+    held: false,
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        if (failure) reject(streamFailure(failure));
+        else stream.write(bytes, (error) => (error ? reject(streamFailure(error)) : resolve()));
+      }),
+    commit: () => Promise.resolve(),
+    discard: () => Promise.resolve(),
+  };
+}
+
+function streamFailure(cause: Error): SealdropError {
+  const code = systemCode(cause);
+  if (code === 'EPIPE')
+    return new SealdropError('output_closed', 'the reader of the output went away', { cause });
+  return unwritable('standard output', cause);
+}
