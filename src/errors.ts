@@ -111,9 +111,11 @@ export function exitCodeOf(error: unknown): number {
 
 /** The `code` of a Node system error (`ENOENT`), wherever in the chain of causes it is. */
 export function systemCode(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    const { code } = at as NodeJS.ErrnoException;
-    if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
+  let at = error as { code?: unknown; cause?: unknown } | null | undefined;
+  // Judged by its shape: an error of another realm is no instance of this one's Error.
+  for (let depth = 0; typeof at === 'object' && at !== null && depth < 5; depth++) {
+    if (typeof at.code === 'string' && /^E[A-Z0-9]+$/.test(at.code)) return at.code;
+    at = at.cause as typeof at;
   }
   return undefined;
 }

@@ -4,6 +4,7 @@
  */
 import { SealdropError } from '../errors.js';
 import type { OaepHash } from '../ports.js';
+import { printable } from '../printable.js';
 import { DEFAULT_KEY_NAME, DEFAULT_KEY_NAMESPACE } from './names.js';
 import { readPublicKey } from './public-key.js';
 import type { PublicWrappingKey } from './raw-rsa/wrap.js';
@@ -39,26 +40,29 @@ export function readPublicKeySet(
     const name = names.name ?? DEFAULT_KEY_NAME;
     return [{ namespace, name, publicKey: readPublicKey(bytes, where), oaepHash: names.oaepHash }];
   }
-  const active = entries.filter((entry) => entry.state === 'active');
-  if (active.length === 0) throw new SealdropError('invalid_key', `${where} has no active key`);
-  return active.map(({ namespace, name, publicKey, privateKey }, i) => {
-    const field = `${where}: keys[${i}]`;
-    if (privateKey !== undefined)
-      throw new SealdropError(
-        'private_key_in_public_key_set',
-        `${field}.privateKey does not belong in a public key set`,
-        {
-          hint: 'whoever encrypts must not be able to decrypt: remove the private halves from this set',
-        },
-      );
-    if (publicKey === undefined) throw new SealdropError('invalid_key', `${field}.publicKey is missing`);
-    return {
-      namespace,
-      name,
-      publicKey: readPublicKey(Buffer.from(publicKey), `${field}.publicKey`),
-      oaepHash: names.oaepHash,
-    };
+  entries.forEach(({ privateKey }, i) => {
+    if (privateKey !== undefined) throw privateHalf(`${where}: keys[${i}]`);
   });
+  const active = entries.flatMap(({ namespace, name, publicKey, state }, i) => {
+    if (state !== 'active') return [];
+    const field = `${where}: keys[${i}].publicKey`;
+    if (publicKey === undefined) throw new SealdropError('invalid_key', `${field} is missing`);
+    return [
+      { namespace, name, publicKey: readPublicKey(Buffer.from(publicKey), field), oaepHash: names.oaepHash },
+    ];
+  });
+  if (active.length === 0) throw new SealdropError('invalid_key', `${where} has no active key`);
+  return active;
+}
+
+function privateHalf(field: string): SealdropError {
+  return new SealdropError(
+    'private_key_in_public_key_set',
+    `${field}.privateKey does not belong in a public key set`,
+    {
+      hint: 'whoever encrypts must not be able to decrypt: remove the private halves from this set',
+    },
+  );
 }
 
 /** The entries of a key set document, or undefined where the bytes are not JSON (a bare key). */
@@ -89,6 +93,9 @@ function parseEntry(value: unknown, field: string): KeySetEntry {
     if (found === undefined && !required) return undefined;
     if (typeof found !== 'string' || found === '')
       throw new SealdropError('invalid_key', `${field}.${name} must be a non-empty string`);
+    // It would come out as another name in a message, and not be found there again.
+    if (!found.isWellFormed())
+      throw new SealdropError('invalid_key', `${field}.${name} is not valid Unicode`);
     return found;
   };
   const state = text('state', false) ?? 'active';
@@ -112,7 +119,10 @@ function assertDistinct(entries: readonly KeySetEntry[], where: string): void {
   for (const { namespace, name } of entries) {
     const id = JSON.stringify([namespace, name]);
     if (seen.has(id))
-      throw new SealdropError('invalid_key', `${where}: the key ${namespace}/${name} is there twice`);
+      throw new SealdropError(
+        'invalid_key',
+        `${where}: the key ${printable(`${namespace}/${name}`)} is there twice`,
+      );
     seen.add(id);
   }
 }

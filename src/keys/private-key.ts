@@ -23,9 +23,16 @@ export function readPrivateKey(bytes: Uint8Array, where: string, passphrase?: Se
   return assertRsa(parse(bytes, text, where, passphrase), where);
 }
 
-/** Whether a PEM says that it is encrypted. Encrypted DER shows only when it is opened. */
+// PKCS#8's EncryptedPrivateKeyInfo begins with the identifier of a PKCS#5 scheme (RFC 5958, 3; RFC 8018, A).
+const LOCKED_DER = /^\x30[^]{1,3}\x30[^]{1,2}\x06.\x2a\x86\x48\x86\xf7\x0d\x01\x05/;
+
+/** Whether a key file, PEM or DER, read as latin1, says that it is encrypted. */
 export function isLocked(text: string): boolean {
-  return text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----') || text.includes('Proc-Type: 4,ENCRYPTED');
+  return (
+    text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----') ||
+    text.includes('Proc-Type: 4,ENCRYPTED') ||
+    LOCKED_DER.test(text)
+  );
 }
 
 function parse(bytes: Uint8Array, text: string, where: string, passphrase?: Secret): KeyObject {
@@ -34,19 +41,20 @@ function parse(bytes: Uint8Array, text: string, where: string, passphrase?: Secr
   const candidates = text.includes('-----BEGIN ')
     ? [{ key, format: 'pem' as const, ...unlock }]
     : (['pkcs8', 'pkcs1'] as const).map((type) => ({ key, format: 'der' as const, type, ...unlock }));
-  let last: unknown;
+  let locked = isLocked(text);
   for (const candidate of candidates) {
     try {
       return createPrivateKey(candidate);
     } catch (error) {
-      last = error;
+      // Whichever form it was: the error of the other form says nothing.
+      locked ||= isPassphraseError(error);
     }
   }
-  if (passphrase !== undefined && (isLocked(text) || isPassphraseError(last)))
+  if (locked && passphrase !== undefined)
     throw new SealdropError('key_passphrase', `the passphrase does not open ${where}`, {
       hint: 'check the passphrase; if it is right, the file is damaged',
     });
-  if (isPassphraseError(last))
+  if (locked)
     throw new SealdropError('key_passphrase', `${where} is locked by a passphrase`, {
       hint: 'name a file that holds it: --passphrase-file FILE',
     });

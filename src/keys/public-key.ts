@@ -12,7 +12,7 @@ export function readPublicKey(bytes: Uint8Array, where: string): KeyObject {
   const text = Buffer.from(bytes).toString('latin1');
   if (text.trim() === '') throw new SealdropError('invalid_key', `${where} is empty`);
   // A private key would do to encrypt with; it must not be where one encrypts.
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text))
+  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) || isPrivateDer(text))
     throw new SealdropError(
       'private_key_in_public_key_set',
       `${where} holds a private key, a public one belongs there`,
@@ -21,6 +21,11 @@ export function readPublicKey(bytes: Uint8Array, where: string): KeyObject {
       },
     );
   return assertRsa(parse(bytes, text, where), where);
+}
+
+/** PKCS#1 and PKCS#8 begin with a version number 0; a public key begins with its modulus or its algorithm. */
+function isPrivateDer(text: string): boolean {
+  return /^\x30(?:\x82..|\x81.|[\0-\x7f])\x02\x01\0/s.test(text);
 }
 
 function parse(bytes: Uint8Array, text: string, where: string): KeyObject {

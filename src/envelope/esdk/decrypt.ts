@@ -14,11 +14,14 @@ import {
 } from '@aws-crypto/material-management-node';
 import { isSealdropError, SealdropError } from '../../errors.js';
 import type { ByteSource, DecryptOptions, Decryptor } from '../../ports.js';
+import { printable } from '../../printable.js';
 import { ByteReader } from '../byte-reader.js';
 import { readUnits, type Unit } from './body.js';
 import { bodyAad } from './format.js';
 import { readHeader, type Header } from './header.js';
 import { assertAllowed, type ReadPolicy } from './policy.js';
+
+const MAX_NAMES_SHOWN = 5;
 
 export interface DecryptorOptions extends ReadPolicy {
   /** Unwraps data keys. Consulted only after the policy allowed the message. */
@@ -145,7 +148,11 @@ function isValid(verify: ReturnType<GetVerify>, signature: Buffer): boolean {
 }
 
 function wrongKey(header: Header, cause: unknown): SealdropError {
-  const named = header.info.wrappedKeys.map((key) => `${key.namespace}/${key.name}`).join(', ');
+  // Not authenticated: whoever wrote the message chose the names.
+  const named = header.info.wrappedKeys
+    .slice(0, MAX_NAMES_SHOWN)
+    .map((key) => printable(`${key.namespace}/${key.name}`.slice(0, 200)))
+    .join(', ');
   return new SealdropError(
     'wrong_key_or_header',
     'the message was encrypted to somebody else, or its header was altered',

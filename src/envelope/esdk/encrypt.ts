@@ -4,7 +4,6 @@
  * Source: AWS Encryption SDK specification, client-apis/encrypt.md.
  */
 import {
-  type AlgorithmSuiteIdentifier,
   CommitmentPolicy,
   getEncryptHelper,
   NodeAlgorithmSuite,
