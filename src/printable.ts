@@ -1,7 +1,17 @@
-// Control characters, bidirectional overrides and invisible separators: what lets a name rewrite a terminal's line.
-const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]|\p{Cs}/gu;
+// Control characters, bidirectional controls and invisible separators: what lets a name rewrite a terminal's line.
+const UNPRINTABLE =
+  /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}\u200b-\u200f\u2060-\u2064\ufeff\u{e0000}-\u{e007f}]|\p{Cs}/gu;
 
 /** A name as it may be shown on a terminal: what could move the cursor or reorder the line is escaped. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (c) => `\\u{${c.codePointAt(0)!.toString(16)}}`);
+}
+
+/** The same for JSON, in its own escapes: the values stay what they are. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNPRINTABLE, (c) =>
+    Array.from({ length: c.length }, (_, i) => `\\u${c.charCodeAt(i).toString(16).padStart(4, '0')}`).join(
+      '',
+    ),
+  );
 }

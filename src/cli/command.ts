@@ -1,6 +1,6 @@
 import type { Parts } from '../config/settings.js';
 import { exitCodeOf, isSealdropError, SealdropError } from '../errors.js';
-import type { Output } from './output.js';
+import { Output, type VoiceOptions } from './output.js';
 
 /** What every command is given. */
 export interface Environment {
@@ -9,6 +9,12 @@ export interface Environment {
   readonly signal: AbortSignal;
   /** Set by a command that failed without throwing. */
   exitCode: number;
+  /** What the running command speaks with, for whoever reports how it ended. */
+  output?: Output;
+}
+
+export function openOutput(environment: Environment, options: VoiceOptions): Output {
+  return (environment.output = new Output(options));
 }
 
 /**

@@ -10,7 +10,7 @@ import { lsCommand, rmCommand } from './commands/list.js';
 import { putCommand } from './commands/put.js';
 import { serveCommand } from './commands/serve.js';
 import { verifyCommand } from './commands/verify.js';
-import { Output } from './output.js';
+import { assertWritten, Output } from './output.js';
 
 const ABOUT = `
 Examples:
@@ -26,7 +26,7 @@ export function createProgram(environment: Environment, version: string): Comman
     .description('Encrypts files on their way into any S3-compatible store.')
     .version(version, '-V, --version')
     .addHelpText('after', ABOUT)
-    .helpCommand(false);
+    .helpCommand('help [command]', 'show what a command does');
   const commands = [
     keygenCommand(environment),
     putCommand(environment),
@@ -55,24 +55,27 @@ export async function main(argv: readonly string[], parts: Parts, version: strin
   const stopListening = onInterruption(interruption);
   try {
     await createProgram(environment, version).parseAsync(argv, { from: 'user' });
+    await assertWritten(process.stdout);
     return environment.exitCode;
   } catch (error) {
-    return report(error, interruption.signal, argv);
+    return report(error, environment, argv);
   } finally {
     stopListening();
   }
 }
 
-function report(error: unknown, signal: AbortSignal, argv: readonly string[]): number {
+function report(error: unknown, { signal, output }: Environment, argv: readonly string[]): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
+    // The help has been printed.
+    if (error.code === 'commander.help') error.message = 'a command is missing';
     error = new SealdropError('usage', error.message.replace(/^error: /, '').replace(/\n+/g, ' '), {
       hint: `see: sealdrop ${error.code === 'commander.unknownCommand' || argv[0]?.startsWith('-') !== false ? '' : `${argv[0]} `}--help`,
     });
   }
   // Whatever an interruption made fail, the interruption is what happened.
   if (signal.aborted) error = signal.reason;
-  new Output({ json: argv.includes('--json') }).error(error);
+  (output ?? new Output({ json: argv.includes('--json') })).error(error);
   return exitCodeOf(error);
 }
 

@@ -1,15 +1,23 @@
 /** The command's one voice: data on standard output, all else on standard error, one line an event. */
 import { isSealdropError, SealdropError } from '../errors.js';
-import { printable } from '../printable.js';
+import { printable, printableJson } from '../printable.js';
+import { streamFailure } from '../transfer/target.js';
 import type { OutputOptions } from './options.js';
+
+export interface VoiceOptions extends OutputOptions {
+  /** Standard output carries content: what `--json` prints goes to standard error, in place of the text. */
+  contentOnStdout?: boolean;
+}
 
 export class Output {
   readonly json: boolean;
   readonly quiet: boolean;
+  readonly contentOnStdout: boolean;
 
-  constructor(options: OutputOptions) {
+  constructor(options: VoiceOptions) {
     this.json = options.json === true;
     this.quiet = options.quiet === true;
+    this.contentOnStdout = options.contentOnStdout === true;
   }
 
   /** What the user asked for. */
@@ -17,14 +25,20 @@ export class Output {
     process.stdout.write(`${line}\n`);
   }
 
+  /** A line of JSON. */
+  document(document: object): void {
+    (this.contentOnStdout ? process.stderr : process.stdout).write(`${printableJson(document)}\n`);
+  }
+
   /** A result: one line of JSON with `--json`, otherwise `text` on standard error. */
   result(document: object, text: string): void {
-    if (this.json) this.data(JSON.stringify(document));
+    if (this.json) this.document(document);
     else this.note(text);
   }
 
   note(text: string): void {
-    if (!this.quiet) process.stderr.write(`${text}\n`);
+    if (this.quiet || (this.json && this.contentOnStdout)) return;
+    process.stderr.write(`${text}\n`);
   }
 
   warn(text: string, hint?: string): void {
@@ -34,10 +48,12 @@ export class Output {
   error(error: unknown, about: object = {}): void {
     const known = asSealdropError(error);
     const { code, message, hint, retryable } = known;
-    if (this.json) this.data(JSON.stringify({ ...about, error: { code, message, hint, retryable } }));
     if (code === 'output_closed') return;
-    process.stderr.write(`error: ${message}\n`);
-    if (hint !== undefined) process.stderr.write(`hint: ${hint}\n`);
+    if (this.json) this.document({ ...about, error: { code, message, hint, retryable } });
+    if (this.json && this.contentOnStdout) return;
+    // Whatever got into it: names of other people's keys, the arguments themselves.
+    process.stderr.write(`error: ${printable(message)}\n`);
+    if (hint !== undefined) process.stderr.write(`hint: ${printable(hint)}\n`);
     if (process.env['SEALDROP_DEBUG'] !== undefined) process.stderr.write(`${known.stack ?? ''}\n`);
   }
 }
@@ -63,4 +79,10 @@ export function formatBytes(bytes: number): string {
     unit++;
   }
   return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
+}
+
+/** Results that nobody could write are no success. @throws SealdropError `output_closed`, `disk_full` */
+export async function assertWritten(stream: NodeJS.WriteStream): Promise<void> {
+  await new Promise((taken) => stream.write('', taken));
+  if (stream.errored) throw streamFailure(stream.errored);
 }

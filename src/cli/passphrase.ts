@@ -30,6 +30,7 @@ async function readPassphrase(file: string): Promise<Secret> {
   const text = await readFile(file, 'utf8').catch((cause: unknown) => {
     throw new SealdropError('key_file_not_found', `cannot read the passphrase file ${printable(file)}`, {
       cause,
+      hint: 'it holds the passphrase in its first line',
     });
   });
   return new Secret(text.replace(/\r?\n[^]*$/, ''));

@@ -14,6 +14,8 @@ const NONE: Progress = { total: () => undefined, done: () => undefined, stop: ()
 /** A bar on standard error: bytes, rate and time left. Nothing unless that is a terminal. */
 export function startProgress(output: Output, label: string): Progress {
   if (output.quiet || output.json || !process.stderr.isTTY) return NONE;
+  // Content that scrolls by at the same terminal would be written over.
+  if (output.contentOnStdout && process.stdout.isTTY) return NONE;
   let expected = 0;
   const started = Date.now();
   const bar = new SingleBar({
@@ -33,13 +35,19 @@ export function startProgress(output: Output, label: string): Progress {
     },
   });
   bar.start(1, 0);
+  // Whatever ends the process meanwhile: the terminal gets its cursor back.
+  const stop = () => bar.stop();
+  process.once('exit', stop);
   return {
     total: (bytes) => {
       expected = bytes;
       bar.setTotal(Math.max(1, bytes));
     },
     done: (bytes) => bar.update(bytes),
-    stop: () => bar.stop(),
+    stop: () => {
+      process.off('exit', stop);
+      stop();
+    },
   };
 }
 

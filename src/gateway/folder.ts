@@ -4,7 +4,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watch } from 'chokidar';
-import { isSealdropError, SealdropError } from '../errors.js';
+import { isSealdropError, SealdropError, type ErrorCode } from '../errors.js';
 import type { Encryptor, ObjectStore } from '../ports.js';
 import { printable } from '../printable.js';
 import type { Secret } from '../secret.js';
@@ -13,9 +13,11 @@ import { openInboxFile, PRIVATE_FOLDER, settled, takeAway, versionOf } from './i
 
 const WORKERS = 2;
 const RESCAN_MS = 60_000;
-const FIRST_RETRY_MS = 2_000;
+const RETRY_MS = 2_000;
 const LAST_RETRY_MS = 300_000;
 const TRIES_AT_ONCE = 5;
+/** What no waiting mends. All else (a vault that is down, a bucket not made yet, credentials) may be mended meanwhile. */
+const PERMANENT: readonly ErrorCode[] = ['key_not_storable', 'source_unreadable', 'too_large', 'usage'];
 /** Names under which programs keep files that are not finished. */
 const UNFINISHED = /^\.|~$|\.(part|partial|tmp|crdownload)$/i;
 
@@ -33,6 +35,10 @@ export interface FolderGatewayOptions {
   /** Milliseconds a file must not have changed before it is taken. */
   settleMs: number;
   report: (event: GatewayEvent) => void;
+  /** How often the folder is read anew, whatever the watcher says. Default one minute. */
+  rescanMs?: number;
+  /** Wait before the first repetition after a failure; doubled each time, up to five minutes. Default 2 seconds. */
+  retryMs?: number;
 }
 
 export type GatewayEvent =
@@ -58,6 +64,10 @@ export class FolderGateway {
   /** What was dealt with, by name, so that a rescan costs no request. */
   readonly #done = new Map<string, string>();
   readonly #failures = new Map<string, number>();
+  /** Names that failed and wait for their next try; nothing makes it come earlier. */
+  readonly #resting = new Set<string>();
+  /** The version that is, or was last, tried. */
+  readonly #tried = new Map<string, string>();
 
   private constructor(options: FolderGatewayOptions, root: string) {
     this.#options = options;
@@ -101,7 +111,7 @@ export class FolderGateway {
   async #rescan(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#scan();
-      await sleep(RESCAN_MS, undefined, { signal }).catch(() => undefined);
+      await sleep(this.#options.rescanMs ?? RESCAN_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -120,7 +130,7 @@ export class FolderGateway {
     if (name.split(sep).includes(PRIVATE_FOLDER)) return;
     if (UNFINISHED.test(base)) this.#skip(name, 'hidden and temporary names are left alone');
     else if (base.includes('\ufffd')) this.#skip(name, 'its name is not valid UTF-8');
-    else this.#waiting.add(name);
+    else if (!this.#resting.has(name)) this.#waiting.add(name);
   }
 
   #skip(name: string, reason: string): void {
@@ -157,6 +167,7 @@ export class FolderGateway {
     if (state === undefined) return;
     const version = versionOf(state);
     if (this.#done.get(name) === version) return;
+    this.#tried.set(name, version);
     const key = name.split(sep).join('/');
     const vaultKey = prefix + key;
     const source = await openInboxFile(this.#root, path, state);
@@ -182,24 +193,29 @@ export class FolderGateway {
   #fail(name: string, error: unknown, once: boolean, signal: AbortSignal): void {
     const failures = (this.#failures.get(name) ?? 0) + 1;
     this.#failures.set(name, failures);
-    const retryable = isSealdropError(error) && error.retryable;
-    const again = retryable && (!once || failures < TRIES_AT_ONCE);
-    const changed = isSealdropError(error) && error.code === 'source_changed';
-    const delay = changed ? 0 : Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
-    if (again && once) {
-      // The requests were repeated inside already: what is left is a file that would not rest.
-      if (changed) return void this.#waiting.add(name);
-    } else if (again) {
-      this.#options.report({ outcome: 'failed', name, error, retryInMs: delay });
-      void sleep(delay, undefined, { signal }).then(
-        () => this.#waiting.add(name),
-        () => undefined,
-      );
-      return;
-    }
+    const code = isSealdropError(error) ? error.code : 'internal';
+    const changed = code === 'source_changed';
+    if (once && changed && failures < TRIES_AT_ONCE) return void this.#waiting.add(name);
+    if (!once && !PERMANENT.includes(code))
+      return this.#retryLater(name, error, changed ? 1 : failures, signal);
     this.counts.failed++;
     this.lastError = error;
+    this.#done.set(name, this.#tried.get(name) ?? '');
     this.#options.report({ outcome: 'failed', name, error });
+  }
+
+  #retryLater(name: string, error: unknown, failures: number, signal: AbortSignal): void {
+    const delay = Math.min(LAST_RETRY_MS, (this.#options.retryMs ?? RETRY_MS) * 2 ** (failures - 1));
+    this.#options.report({ outcome: 'failed', name, error, retryInMs: delay });
+    this.#resting.add(name);
+    this.#waiting.delete(name);
+    void sleep(delay, undefined, { signal }).then(
+      () => {
+        this.#resting.delete(name);
+        this.#waiting.add(name);
+      },
+      () => undefined,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 /** Where plaintext goes: a file that appears only when everything was checked, or a stream. */
 import { randomBytes } from 'node:crypto';
 import { type Stats } from 'node:fs';
-import { chmod, link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
@@ -37,10 +37,7 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
   if (existing !== undefined && !existing.isFile()) return specialTarget(path);
   // Through a symbolic link, as cp does: the link stays.
   const real = existing === undefined ? path : await realpath(path);
-  const aside = join(
-    dirname(real),
-    `.${basename(real).slice(0, 100)}.${randomBytes(6).toString('hex')}.sealdrop-part`,
-  );
+  const aside = join(dirname(real), asideName(basename(real)));
   const handle = await open(aside, 'wx', 0o600).catch((cause: unknown) => {
     throw unwritable(path, cause);
   });
@@ -50,6 +47,15 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
     overwrite,
     mode: existing === undefined ? undefined : existing.mode,
   });
+}
+
+/** Cut by bytes, not letters: a name may have 255 bytes, which is 85 letters of Japanese. */
+function asideName(name: string): string {
+  const begin = Buffer.from(name)
+    .subarray(0, 100)
+    .toString('utf8')
+    .replace(/\ufffd$/, '');
+  return `.${begin}.${randomBytes(6).toString('hex')}.sealdrop-part`;
 }
 
 class AsideFile implements Target {
@@ -75,9 +81,10 @@ class AsideFile implements Target {
   async commit(): Promise<void> {
     const { aside, path, overwrite, mode } = this.#names;
     try {
+      // By the handle: under its name something else may lie by now.
+      await this.#handle.chmod(mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
       await this.#handle.sync();
       await this.#close();
-      await chmod(aside, mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
       if (overwrite) await rename(aside, path);
       else await moveWithoutOverwriting(aside, path);
       this.#present = false;
@@ -171,7 +178,7 @@ export function streamTarget(stream: NodeJS.WritableStream): Target {
   };
 }
 
-function streamFailure(cause: Error): SealdropError {
+export function streamFailure(cause: Error): SealdropError {
   const code = systemCode(cause);
   if (code === 'EPIPE')
     return new SealdropError('output_closed', 'the reader of the output went away', { cause });

@@ -9,9 +9,9 @@ import { printable } from '../../printable.js';
 import type { Binding } from '../../transfer/context.js';
 import { get, openMessage, type OpenReport } from '../../transfer/get.js';
 import { openFileTarget, streamTarget, type Target } from '../../transfer/target.js';
-import { forEach, type Environment } from '../command.js';
+import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, Output } from '../output.js';
+import { formatBytes, type Output } from '../output.js';
 import { askPassphrase } from '../passphrase.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct, assertOutsideVaults } from '../targets.js';
@@ -46,7 +46,7 @@ export function getCommand(environment: Environment): Command {
   return openOptions(command)
     .addHelpText('after', GET_EXAMPLES)
     .action(async (source: string, target: string, options: GetOptions) => {
-      const output = new Output(options);
+      const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
       const decryptor = await openDecryptor(environment, options);
       const openTarget = async (key: string, vault?: Vault) => {
         const path = await targetPath(target, key);
@@ -59,9 +59,9 @@ export function getCommand(environment: Environment): Command {
       const name = printable(source);
       const where =
         target === '-' ? 'standard output' : printable(await targetPath(target, basename(source)));
-      const text = `${name} -> ${where} (${formatBytes(report.plaintextSize)})${unboundNote(report)}`;
-      if (target === '-') output.note(text);
-      else output.result({ source, target: where, size, ...describe(report) }, text);
+      const text = `${name} -> ${where} (${formatBytes(report.plaintextSize)})${bindingNote(source, report)}`;
+      const document = { source, target: target === '-' ? '-' : where, size, ...describe(report) };
+      output.result(document, text);
     });
 }
 
@@ -75,12 +75,19 @@ export function catCommand(environment: Environment): Command {
   return openOptions(command)
     .addHelpText('after', CAT_EXAMPLES)
     .action(async (sources: string[], options: OpenOptions) => {
-      const output = new Output({ ...options, json: false });
+      const output = openOutput(environment, { ...options, contentOnStdout: true });
       const decryptor = await openDecryptor(environment, options);
       await forEach(sources, environment, output, async (source) => {
         const openTarget = () => Promise.resolve(streamTarget(process.stdout));
-        const { report } = await openOne(source, openTarget, { environment, options, decryptor, output });
-        if (report.bound !== 'bound') output.note(`${printable(source)}:${unboundNote(report)}`);
+        const { report, size } = await openOne(source, openTarget, {
+          environment,
+          options,
+          decryptor,
+          output,
+        });
+        const note = bindingNote(source, report);
+        if (output.json) output.document({ source, target: '-', size, ...describe(report) });
+        else if (note !== '') output.note(`${printable(source)}${note}`);
       });
     });
 }
@@ -166,8 +173,10 @@ function describe({ info, bound, plaintextSize }: OpenReport): object {
   return { plaintextSize, bound, suite: info.suite, signed: info.signed, context: info.context };
 }
 
-function unboundNote({ bound }: OpenReport): string {
-  if (bound === 'unbound')
-    return ' (unbound: the message names no key, so the store could have put another in its place)';
-  return bound === 'moved' ? ' (made for another key)' : '';
+function bindingNote(source: string, { bound, info }: OpenReport): string {
+  const made = printable(info.context['sealdrop:key'] ?? '');
+  if (bound === 'moved') return ` (made for the key ${made})`;
+  // What comes through a pipe comes from no store.
+  if (bound === 'bound' || source === '-') return '';
+  return ' (unbound: the message names no key, so the store could have put another in its place)';
 }

@@ -4,9 +4,9 @@ import { SealdropError } from '../../errors.js';
 import type { Inspector, MessageInfo, ObjectInfo, SizeEstimate } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { readMetadata, type ObjectFacts } from '../../transfer/metadata.js';
-import { forEach, type Environment } from '../command.js';
+import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, Output } from '../output.js';
+import { formatBytes } from '../output.js';
 
 interface InspectOptions extends shared.StoreOptions, shared.OutputOptions {}
 
@@ -28,11 +28,11 @@ export function inspectCommand(environment: Environment): Command {
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], options: InspectOptions) => {
-      const output = new Output(options);
+      const output = openOutput(environment, options);
       const inspector = await environment.parts.openInspector();
       await forEach(names, environment, output, async (name) => {
         const found = await look(name, inspector, options, environment);
-        if (output.json) output.data(JSON.stringify(asDocument(name, found)));
+        if (output.json) output.document(asDocument(name, found));
         else output.data(asText(name, found));
       });
     });

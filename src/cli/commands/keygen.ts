@@ -4,9 +4,8 @@ import { Command, Option } from 'commander';
 import { SealdropError, systemCode } from '../../errors.js';
 import type { KeyPair } from '../../config/settings.js';
 import { printable } from '../../printable.js';
-import type { Environment } from '../command.js';
+import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { Output } from '../output.js';
 import { askNewPassphrase } from '../passphrase.js';
 import { assertOutsideVaults } from '../targets.js';
 
@@ -35,7 +34,7 @@ export function keygenCommand(environment: Environment): Command {
     .outputOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (directory: string, options: KeygenOptions) => {
-      const output = new Output(options);
+      const output = openOutput(environment, options);
       await assertOutsideVaults(directory, environment.parts);
       const locked = options.passphrase === true || options.passphraseFile !== undefined;
       const passphrase = locked ? await askNewPassphrase(options.passphraseFile) : undefined;
@@ -43,7 +42,9 @@ export function keygenCommand(environment: Environment): Command {
         privateKey: join(directory, 'private_key.pem'),
         publicKey: join(directory, 'public_key.pem'),
       };
-      const fingerprint = await writeKeyPair(files, () => environment.parts.generateKeyPair(passphrase));
+      const fingerprint = await writeKeyPair(files, () =>
+        orInterrupted(environment.parts.generateKeyPair(passphrase), environment.signal),
+      );
       output.result(
         { ...files, fingerprint, locked },
         `${printable(files.privateKey)}  opens everything: keep it, and a copy, where nothing is encrypted\n` +
@@ -51,6 +52,15 @@ export function keygenCommand(environment: Environment): Command {
           `fingerprint ${fingerprint}`,
       );
     });
+}
+
+/** Making a key takes a second or more, and knows no signals. */
+async function orInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const stop = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
 }
 
 /** Makes both files or none, and never replaces one. @returns the fingerprint */
@@ -89,6 +99,7 @@ async function create(path: string, mode: number): Promise<FileHandle> {
     if (systemCode(cause) === 'ENOENT')
       throw new SealdropError('target_unwritable', `the directory ${printable(dirname(path))} is not there`, {
         cause,
+        hint: `make it first: mkdir -p ${printable(dirname(path))}`,
       });
     throw new SealdropError(
       'target_unwritable',

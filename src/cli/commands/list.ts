@@ -1,9 +1,8 @@
 import { Command } from 'commander';
 import { SealdropError } from '../../errors.js';
 import { printable } from '../../printable.js';
-import { forEach, type Environment } from '../command.js';
+import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { Output } from '../output.js';
 
 interface ListOptions extends shared.StoreOptions, shared.OutputOptions {}
 
@@ -28,26 +27,27 @@ export function lsCommand(environment: Environment): Command {
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', LS_EXAMPLES)
     .action(async (address: string, options: ListOptions) => {
-      const output = new Output(options);
+      const output = openOutput(environment, options);
       const { store, key } = await environment.parts.openVault(
         address,
         'read',
         shared.storeSettings(options),
       );
+      let empty = true;
       try {
         for await (const { key: found, size, modified, etag } of store.list(key, {
           signal: environment.signal,
         })) {
+          empty = false;
           const time = modified.toISOString();
           if (output.json)
-            output.data(
-              JSON.stringify({ key: found, address: store.address(found), size, modified: time, etag }),
-            );
+            output.document({ key: found, address: store.address(found), size, modified: time, etag });
           else
             output.data(
               `${time.slice(0, 19).replace('T', ' ')} ${String(size).padStart(14)} ${printable(found)}`,
             );
         }
+        if (empty) output.note(`nothing there begins with ${printable(store.address(key))}`);
       } finally {
         store.close();
       }
@@ -62,7 +62,7 @@ export function rmCommand(environment: Environment): Command {
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', RM_EXAMPLES)
     .action(async (addresses: string[], options: ListOptions) => {
-      const output = new Output(options);
+      const output = openOutput(environment, options);
       const { signal, parts } = environment;
       await forEach(addresses, environment, output, async (address) => {
         const { store, key } = await parts.openVault(address, 'read', shared.storeSettings(options));

@@ -5,12 +5,12 @@ import { SealdropError } from '../../errors.js';
 import type { Encryptor } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { objectContext } from '../../transfer/context.js';
-import { put, type PutReport } from '../../transfer/put.js';
+import { counted, put, type PutReport } from '../../transfer/put.js';
 import { openFileSource, streamSource, type Source } from '../../transfer/source.js';
 import { streamTarget } from '../../transfer/target.js';
-import { forEach, type Environment } from '../command.js';
+import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, Output } from '../output.js';
+import { formatBytes, type Output } from '../output.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct } from '../targets.js';
 
@@ -53,12 +53,14 @@ export function putCommand(environment: Environment): Command {
     .action(async (names: string[], options: PutOptions) => {
       const sources = names.slice(0, -1);
       const target = names.at(-1)!;
-      const output = new Output(options);
+      const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
       assertSources(sources, target);
       const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
-      if (target === '-') return encryptToOutput(sources[0]!, encryptor, options);
+      if (target === '-') return encryptToOutput(sources[0]!, { encryptor, options, output });
+      // A new vault is made only for something that can be put into it.
+      if (!(await anyReadable(sources))) return forEach(sources, environment, output, mustBeReadable);
       const vault = await environment.parts.openVault(target, 'write', shared.storeSettings(options));
-      if (vault.created) output.note(`made a new vault: ${vault.store.address('')}`);
+      if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
       assertPlace(vault, sources, target);
       try {
         await forEach(sources, environment, output, (source) =>
@@ -88,8 +90,29 @@ function assertPlace(vault: Vault, sources: readonly string[], target: string): 
       'usage',
       `${sources.length} sources need a place for many: ${printable(target)}/`,
     );
+  const names = sources.map((source) => basename(resolve(source)));
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined)
+    throw new SealdropError('usage', `two sources would be stored as ${printable(vault.key + twice)}`, {
+      hint: 'one would replace the other: put them into different places',
+    });
   if (isPlace && sources.includes('-'))
     throw new SealdropError('usage', 'standard input has no name: name the whole key in the target');
+}
+
+async function anyReadable(sources: readonly string[]): Promise<boolean> {
+  for (const source of sources) {
+    const readable = await mustBeReadable(source).then(
+      () => true,
+      () => false,
+    );
+    if (readable) return true;
+  }
+  return false;
+}
+
+async function mustBeReadable(name: string): Promise<void> {
+  if (name !== '-') await (await openFileSource(name)).close();
 }
 
 interface PutContext {
@@ -149,11 +172,7 @@ function say(
       etag: report.etag,
       version: report.version,
       checked: report.checked,
-      recipients: encryptor.recipients.map(({ namespace, name: keyName, fingerprint }) => ({
-        namespace,
-        name: keyName,
-        fingerprint,
-      })),
+      recipients: describeRecipients(encryptor),
       unfinishedUploads: report.unfinished,
     },
     `${printable(name)} -> ${printable(address)} (${formatBytes(report.plaintextSize)})`,
@@ -165,13 +184,30 @@ function say(
     );
 }
 
-async function encryptToOutput(name: string, encryptor: Encryptor, options: PutOptions): Promise<void> {
+async function encryptToOutput(
+  name: string,
+  { encryptor, options, output }: Pick<PutContext, 'encryptor' | 'options' | 'output'>,
+): Promise<void> {
   const source = await openSource(name);
   const target = streamTarget(process.stdout);
+  let plaintextSize = 0;
+  let size = 0;
   try {
-    for await (const piece of encryptor.encrypt(source.read(), objectContext(undefined, options.context)))
+    const plaintext = counted(source.read(), (bytes) => (plaintextSize = bytes));
+    for await (const piece of encryptor.encrypt(plaintext, objectContext(undefined, options.context))) {
       await target.write(piece);
+      size += piece.length;
+    }
   } finally {
     await source.close();
   }
+  const recipients = describeRecipients(encryptor);
+  output.result(
+    { source: name, target: '-', plaintextSize, size, recipients },
+    `${printable(name)} -> standard output (${formatBytes(plaintextSize)})`,
+  );
+}
+
+function describeRecipients({ recipients }: Encryptor): object[] {
+  return recipients.map(({ namespace, name, fingerprint }) => ({ namespace, name, fingerprint }));
 }

@@ -4,9 +4,9 @@ import type { Vault } from '../../config/settings.js';
 import { exitCodeOf, SealdropError } from '../../errors.js';
 import { FolderGateway, type AfterStore, type GatewayEvent } from '../../gateway/folder.js';
 import { printable } from '../../printable.js';
-import type { Environment } from '../command.js';
+import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, Output } from '../output.js';
+import { formatBytes, type Output } from '../output.js';
 import {
   assertKeysApart,
   DEFAULTS,
@@ -75,7 +75,7 @@ export function serveCommand(environment: Environment): Command {
 }
 
 async function serve(options: ServeOptions, environment: Environment): Promise<void> {
-  const output = new Output(options);
+  const output = openOutput(environment, options);
   const places = await preparePlaces(options, environment, output);
   const encryptor = await environment.parts.openEncryptor(
     shared.encryptSettings({ ...options, publicKey: places.publicKeys }),

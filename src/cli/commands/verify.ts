@@ -3,9 +3,9 @@ import { SealdropError } from '../../errors.js';
 import type { Decryptor, Inspector } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { verify, type VerifyReport } from '../../transfer/verify.js';
-import { forEach, type Environment } from '../command.js';
+import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, Output } from '../output.js';
+import { formatBytes, type Output } from '../output.js';
 import { askPassphrase } from '../passphrase.js';
 import { startProgress } from '../progress.js';
 
@@ -30,7 +30,7 @@ export function verifyCommand(environment: Environment): Command {
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], options: VerifyOptions) => {
-      const output = new Output(options);
+      const output = openOutput(environment, options);
       const inspector = await environment.parts.openInspector();
       const decryptor =
         options.privateKey.length === 0
@@ -85,7 +85,7 @@ function print(
   authenticated: boolean,
 ): void {
   if (output.json) {
-    output.data(JSON.stringify({ name, size, authenticated, bound, suite: info?.suite, checks }));
+    output.document({ name, size, authenticated, bound, suite: info?.suite, checks });
     return;
   }
   output.note(`${printable(name)} (${formatBytes(size)} stored)`);

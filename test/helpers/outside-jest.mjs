@@ -1,0 +1,24 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+
+/** The tests' server starters, for programs that run without jest. */
+export async function helpers() {
+  // Inside the project: the packages that stay outside of the bundle are found from there.
+  const folder = mkdtempSync(join(process.cwd(), 'node_modules', '.proof-'));
+  try {
+    const outfile = join(folder, 'servers.mjs');
+    await build({
+      entryPoints: ['test/helpers/servers.ts'],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      packages: 'external',
+      outfile,
+    });
+    return await import(pathToFileURL(outfile).href);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}

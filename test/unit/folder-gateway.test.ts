@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { SealdropError, type ErrorCode } from '../../src/errors.js';
+import { FolderGateway, type GatewayEvent } from '../../src/gateway/folder.js';
+import { generateKeyPair, openEncryptor } from '../../src/index.js';
+import type { Encryptor, PutResult } from '../../src/ports.js';
+import { Secret } from '../../src/secret.js';
+import { MemoryStore } from '../../src/store/memory.js';
+
+let inbox: string;
+let encryptor: Encryptor;
+let events: GatewayEvent[];
+let stop: AbortController;
+let ended: Promise<void>;
+
+beforeEach(async () => {
+  inbox = mkdtempSync(join(tmpdir(), 'sealdrop-folder-'));
+  encryptor ??= await openEncryptor({ publicKeys: [Buffer.from((await generateKeyPair()).publicKey)] });
+  events = [];
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await ended;
+  rmSync(inbox, { recursive: true });
+});
+
+/** Fails the first `times` puts. */
+class FailingStore extends MemoryStore {
+  puts = 0;
+  constructor(
+    readonly code: ErrorCode,
+    readonly times: number,
+  ) {
+    super();
+  }
+  override async put(...args: Parameters<MemoryStore['put']>): Promise<PutResult> {
+    if (this.puts++ < this.times) throw new SealdropError(this.code, 'not now');
+    return super.put(...args);
+  }
+}
+
+async function watch(store: MemoryStore): Promise<void> {
+  const gateway = await FolderGateway.open({
+    ...{ inbox, store, prefix: '', encryptor, idempotencyKey: new Secret(randomBytes(32)), settleMs: 20 },
+    ...{ after: { action: 'keep' }, rescanMs: 50, retryMs: 100, report: (event) => events.push(event) },
+  });
+  ended = gateway.run(stop.signal);
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !condition(); await sleep(10))
+    if (Date.now() > end) throw new Error('never');
+}
+
+describe('a gateway that goes on', () => {
+  test.each<ErrorCode>([
+    'endpoint_unreachable',
+    'access_denied',
+    'bucket_not_found',
+    'store_unavailable',
+    'internal',
+  ])('tries a file again after %s, ever later, until it is stored', async (code) => {
+    const store = new FailingStore(code, 3);
+    await watch(store);
+    const started = Date.now();
+    writeFileSync(join(inbox, 'a'), 'x');
+    await until(() => events.some((event) => event.outcome === 'stored'));
+    const waited = Date.now() - started;
+    const waits = events.map((event) => (event.outcome === 'failed' ? event.retryInMs : 'stored'));
+    expect(waits).toEqual([100, 200, 400, 'stored']);
+    // Neither the watcher nor a rescan makes a try come earlier.
+    expect(waited).toBeGreaterThan(650);
+  });
+
+  test('says once that a file can never be stored, and tries it again only when it changed', async () => {
+    const store = new MemoryStore();
+    await watch(store);
+    const deep = Array.from({ length: 6 }, () => 'd'.repeat(200)).join('/');
+    mkdirSync(join(inbox, deep), { recursive: true });
+    writeFileSync(join(inbox, deep, 'a'), 'x');
+    await until(() => events.length > 0);
+    await sleep(300);
+    expect(events).toMatchObject([{ outcome: 'failed', error: { code: 'key_not_storable' } }]);
+    writeFileSync(join(inbox, deep, 'a'), 'changed');
+    await until(() => events.length > 1);
+    expect(events).toHaveLength(2);
+  });
+
+  test('asks the store nothing about files that it has dealt with', async () => {
+    let heads = 0;
+    class CountingStore extends MemoryStore {
+      override head(...args: Parameters<MemoryStore['head']>) {
+        heads++;
+        return super.head(...args);
+      }
+    }
+    await watch(new CountingStore());
+    writeFileSync(join(inbox, 'a'), 'x');
+    await until(() => events.length > 0);
+    const before = heads;
+    await sleep(300);
+    expect(heads).toBe(before);
+  });
+});
