@@ -37,8 +37,10 @@ export interface GetOptions {
 export type WriteCondition = { readonly absent: true } | { readonly ifMatch: string };
 
 export interface PutOptions {
-  /** Bytes that will come, or an upper bound: lets a store choose its part size. */
+  /** Bytes that will come, where known exactly. More or fewer are `source_changed`, and nothing is stored. */
   size?: number;
+  /** About how many will come, where `size` is not known: lets a store choose its part size. */
+  expectedSize?: number;
   /** Names lower case, values printable ASCII. */
   metadata?: Readonly<Record<string, string>>;
   condition?: WriteCondition;

@@ -21,7 +21,7 @@ export async function putObject(
   source: ByteSource,
   options: PutOptions,
 ): Promise<PutResult> {
-  const plan = planParts(options.size, bucket.partSize);
+  const plan = planParts(options.size ?? options.expectedSize, bucket.partSize);
   const job = new Job(bucket, key, options);
   const pool = new BufferPool(Math.min(plan.partSize, options.size ?? Infinity), bucket.concurrency + 1);
   const { address } = askedOf(bucket, key);

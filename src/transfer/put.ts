@@ -55,9 +55,8 @@ export async function put(job: PutJob): Promise<PutReport> {
       read = bytes;
       job.onProgress?.(bytes);
     });
-    const size = source.size ?? job.expectedSize;
     const result = await store.put(key, encryptor.encrypt(plaintext, context), {
-      size: size === undefined ? undefined : encryptor.ciphertextSize(size, context).bytes,
+      ...announced(job, context),
       metadata: objectMetadata(encryptor, { size: source.size, source: job.sourceToken }),
       condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
       signal,
@@ -66,6 +65,14 @@ export async function put(job: PutJob): Promise<PutReport> {
   } finally {
     await source.close();
   }
+}
+
+/** Exact where it can be: signed messages vary by some bytes, and a stream's size is somebody's guess. */
+function announced({ source, encryptor, expectedSize }: PutJob, context: Readonly<Record<string, string>>) {
+  const plaintext = source.size ?? expectedSize;
+  if (plaintext === undefined) return {};
+  const { bytes, exact } = encryptor.ciphertextSize(plaintext, context);
+  return exact && source.size !== undefined ? { size: bytes } : { expectedSize: bytes };
 }
 
 async function assertAbsent(store: ObjectStore, key: string, signal?: AbortSignal): Promise<void> {
