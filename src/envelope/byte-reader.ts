@@ -1,6 +1,8 @@
 import type { ByteSource } from '../ports.js';
 
 const EMPTY = Buffer.alloc(0);
+// As large as a frame usually is: one of those is gathered without being copied twice.
+const FIRST_ROOM = 1024 * 1024;
 
 /** Reads exact numbers of bytes from pieces of any size. Copies only where a read spans pieces. */
 export class ByteReader {
@@ -18,20 +20,7 @@ export class ByteReader {
   async read(length: number): Promise<Buffer> {
     if (this.#current.length === 0 && length > 0) await this.#pull();
     if (this.#current.length >= length) return this.#take(length);
-    const parts = [this.#take(this.#current.length)];
-    let missing = length - parts[0]!.length;
-    while (missing > 0 && (await this.#pull())) {
-      const part = this.#take(Math.min(missing, this.#current.length));
-      parts.push(part);
-      missing -= part.length;
-    }
-    return Buffer.concat(parts);
-  }
-
-  /** The next bytes at hand, at most `limit`; empty only at the end. */
-  async readSome(limit: number): Promise<Buffer> {
-    if (this.#current.length === 0) await this.#pull();
-    return this.#take(Math.min(limit, this.#current.length));
+    return this.#gather(length);
   }
 
   /** Puts bytes back in front of what comes. */
@@ -50,6 +39,27 @@ export class ByteReader {
     if (this.#ended) return;
     this.#ended = true;
     await this.#pieces.return?.();
+  }
+
+  /**
+   * Bytes of many pieces, in a buffer that doubles: pieces of one byte each would weigh a hundred times as much if they
+   * were kept, and what a message claims to hold is not made room for before it comes.
+   */
+  async #gather(length: number): Promise<Buffer> {
+    let out = Buffer.allocUnsafe(Math.min(length, FIRST_ROOM));
+    let filled = 0;
+    do {
+      const part = this.#take(Math.min(length - filled, this.#current.length));
+      if (filled + part.length > out.length) {
+        const room = Math.min(length, Math.max(filled + part.length, 2 * out.length));
+        const larger = Buffer.allocUnsafe(room);
+        out.copy(larger, 0, 0, filled);
+        out = larger;
+      }
+      part.copy(out, filled);
+      filled += part.length;
+    } while (filled < length && (await this.#pull()));
+    return out.subarray(0, filled);
   }
 
   #take(length: number): Buffer {

@@ -91,7 +91,9 @@ async function* encryptMessage(source: ByteSource, job: Job): AsyncGenerator<Buf
       // 2^32 - 1 marks the final frame, so it numbers none.
       if (sequence >= SEQUENCE_END) throw tooManyFrames(job.frameLength);
       const content = await reader.read(job.frameLength);
-      final = await reader.atEnd();
+      // A plaintext of whole frames ends in an empty final frame, as the SDKs for JavaScript and Python write it: the
+      // Python SDK before 4.0 refuses a final frame that is full.
+      final = content.length < job.frameLength;
       const header = encodeFrameHeader(sequence, final, content.length);
       const cipher = getCipher(frameIv(sequence));
       cipher.setAAD(bodyAad(messageId, final ? 'final' : 'frame', sequence, content.length));

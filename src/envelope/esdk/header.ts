@@ -43,7 +43,8 @@ export async function readHeader(reader: ByteReader): Promise<Header> {
   const suite = judgeBegin(begin);
   let bytes = begin;
   while (bytes.length <= MAX_HEADER_BYTES) {
-    const more = await reader.readSome(Math.max(FIRST_READ, bytes.length));
+    // Twice as much each time, however small the pieces are that come: parsing starts at the beginning again.
+    const more = await reader.read(Math.max(FIRST_READ, bytes.length));
     if (more.length === 0) throw truncatedHeader();
     bytes = Buffer.concat([bytes, more]);
     const parsed = parse(bytes);

@@ -33,9 +33,9 @@ export function contextLength(suite: Suite, context: Readonly<Record<string, str
   return pairs.length === 0 ? 0 : 2 + sum(pairs);
 }
 
-/** Bytes of a framed body as we write it: full frames, and a final one of 1 to `frameLength` bytes (0 if all is empty). */
+/** Bytes of a framed body as we write it: full frames, and a final one with less than `frameLength` bytes, maybe none. */
 export function bodyLength(plaintextSize: number, frameLength: number): number {
-  const regular = Math.max(0, Math.ceil(plaintextSize / frameLength) - 1);
+  const regular = Math.floor(plaintextSize / frameLength);
   return plaintextSize + regular * FRAME_OVERHEAD + FINAL_OVERHEAD;
 }
 
@@ -45,7 +45,7 @@ export function footerLength(suite: Suite): number {
 
 /**
  * Plaintext bytes in a body (without footer) of so many bytes, or undefined if no framed body has that size.
- * Every writer's framing has this same arithmetic, also where the final frame is empty.
+ * Every writer's framing has this same arithmetic, also where the final frame is full.
  */
 export function plaintextOfBody(bodyBytes: number, frameLength: number): number | undefined {
   const rest = bodyBytes - FINAL_OVERHEAD;

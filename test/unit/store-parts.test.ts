@@ -1,0 +1,191 @@
+/** How a source is cut into parts, and how many of them are held at a time. */
+import { describe, expect, test } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { isSealdropError } from '../../src/errors.js';
+import { BufferPool, cutParts } from '../../src/store/cut-parts.js';
+import { checkFor, crc32Text, prove, verdict } from '../../src/store/integrity.js';
+import { assertWithin, planParts } from '../../src/store/part-plan.js';
+import { pull } from '../../src/store/pull.js';
+import { chunked, chunkedBy } from '../helpers/bytes.js';
+
+const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
+const TIB = 1024 * GIB;
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+    return 'none';
+  } catch (error) {
+    if (isSealdropError(error)) return error.code;
+    throw error;
+  }
+}
+
+describe('the plan', () => {
+  test.each([
+    ['not known', undefined, 16 * MIB],
+    ['0', 0, 8 * MIB],
+    ['1 GiB', GIB, 8 * MIB],
+    ['10,000 parts of 8 MiB', 80_000 * MIB, 8 * MIB],
+    ['a byte more', 80_000 * MIB + 1, 9 * MIB],
+    ['1 TiB', TIB, 105 * MIB],
+    ['5 TiB', 5 * TIB, 525 * MIB],
+  ])('size %s', (_, size, partSize) => {
+    const plan = planParts(size);
+    expect(plan.partSize).toBe(partSize);
+    if (size !== undefined) expect(Math.ceil(size / plan.partSize)).toBeLessThanOrEqual(10_000);
+  });
+
+  test('a part size that was asked for is kept while it does', () => {
+    expect(planParts(GIB, 5 * MIB).partSize).toBe(5 * MIB);
+    expect(planParts(undefined, 64 * MIB).partSize).toBe(64 * MIB);
+    expect(planParts(TIB, 5 * MIB).partSize).toBe(105 * MIB);
+  });
+
+  test('what no plan has room for is too_large', () => {
+    expect(codeOf(() => planParts(5 * TIB + 1))).toBe('too_large');
+    const plan = planParts(undefined);
+    expect(codeOf(() => assertWithin(plan, 160_000 * MIB))).toBe('none');
+    expect(codeOf(() => assertWithin(plan, 160_000 * MIB + 1))).toBe('too_large');
+    expect(codeOf(() => assertWithin(planParts(5 * TIB), 5 * TIB + 1))).toBe('too_large');
+  });
+});
+
+describe('cutting', () => {
+  const plan = { partSize: 100, limit: 1_000_000 };
+  const sizes = [0, 1, 99, 100, 101, 200, 201, 1000];
+  const chunks = [[1], [7, 0, 13], [99], [100], [101], [1000]];
+
+  for (const size of sizes)
+    test.each(chunks)(`${size} bytes in chunks of %j`, async (...chunk) => {
+      const bytes = randomBytes(size);
+      const pool = new BufferPool(plan.partSize, 2);
+      const seen: Buffer[] = [];
+      const lasts: boolean[] = [];
+      for await (const part of cutParts(
+        chunkedBy(bytes, chunk.length === 1 ? chunk : [...chunk, 1]),
+        plan,
+        pool,
+      )) {
+        expect(part.number).toBe(seen.length + 1);
+        seen.push(Buffer.from(part.body));
+        lasts.push(part.last);
+        pool.give(part.buffer);
+      }
+      expect(Buffer.concat(seen)).toEqual(bytes);
+      expect(seen.slice(0, -1).every((part) => part.length === 100)).toBe(true);
+      expect(seen).toHaveLength(Math.max(1, Math.ceil(size / 100)));
+      expect(lasts.indexOf(true)).toBe(lasts.length - 1);
+    });
+
+  test('no more buffers than the pool has: the source waits for them', async () => {
+    let pulled = 0;
+    async function* source() {
+      for (; pulled < 100; pulled++) yield Buffer.alloc(10);
+    }
+    const pool = new BufferPool(10, 3);
+    const parts = cutParts(source(), { partSize: 10, limit: 1_000_000 }, pool);
+    const first = (await parts.next()).value;
+    await parts.next();
+    await parts.next();
+    const fourth = parts.next();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(pulled).toBeLessThan(5);
+    pool.give(first.buffer);
+    expect((await fourth).value.buffer).toBe(first.buffer);
+    await parts.return(undefined);
+  });
+});
+
+describe('pulling', () => {
+  test('a source that never answers does not hold up the signal', async () => {
+    const stop = new AbortController();
+    const silent = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) };
+    const pieces = pull(silent, { address: 'x', signal: stop.signal });
+    const next = pieces.next();
+    stop.abort();
+    await expect(next).rejects.toMatchObject({ code: 'interrupted' });
+  });
+
+  test('a reader that leaves lets the source go', async () => {
+    let released = false;
+    async function* source() {
+      try {
+        yield* chunked(Buffer.alloc(100), 1);
+      } finally {
+        released = true;
+      }
+    }
+    for await (const _ of pull(source(), { address: 'x' })) break;
+    expect(released).toBe(true);
+  });
+});
+
+describe('checks of parts', () => {
+  const http = { url: 'http://x', secure: false, aws: false, shown: 'x' };
+  const https = { ...http, secure: true };
+  const body = Buffer.from('hello');
+
+  test('which one is taken where', () => {
+    expect(checkFor(http, 'auto')).toEqual({ by: 'signature', signed: true });
+    expect(checkFor(https, 'auto')).toEqual({ by: 'md5', signed: false });
+    expect(checkFor({ ...https, aws: true }, 'auto')).toEqual({ by: 'crc32', signed: false });
+    expect(checkFor({ ...http, aws: true }, 'auto')).toEqual({ by: 'signature', signed: true });
+    expect(checkFor(http, 'md5')).toEqual({ by: 'md5', signed: true });
+    expect(checkFor(https, 'signature')).toEqual({ by: 'signature', signed: true });
+  });
+
+  test('what goes out with a part', async () => {
+    expect(await prove(body, { by: 'signature', signed: true })).toEqual({
+      payloadHash: '2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824',
+      headers: {},
+    });
+    expect(await prove(body, { by: 'md5', signed: false })).toEqual({
+      payloadHash: 'UNSIGNED-PAYLOAD',
+      headers: { ContentMD5: 'XUFAKrxLKna5cZ2REBfFkg==' },
+    });
+    // The check value of CRC-32/ISO-HDLC.
+    expect(crc32Text(crc32('123456789'))).toBe(Buffer.from('cbf43926', 'hex').toString('base64'));
+  });
+
+  test.each([
+    ['its MD5', { ETag: '"5d41402abc4b2a76b9719d911017c592"' }, 'etag-md5'],
+    ['another MD5', { ETag: '"5d41402abc4b2a76b9719d911017c593"' }, 'upload_corrupted'],
+    ['an ETag of another shape', { ETag: '"abc-1"' }, 'size'],
+    [
+      'an ETag under SSE-KMS',
+      { ETag: '"5d41402abc4b2a76b9719d911017c593"', ServerSideEncryption: 'aws:kms' },
+      'size',
+    ],
+    [
+      'an ETag under SSE-C',
+      { ETag: '"5d41402abc4b2a76b9719d911017c593"', SSECustomerAlgorithm: 'AES256' },
+      'size',
+    ],
+    [
+      'its MD5 under SSE-S3',
+      { ETag: '"5d41402abc4b2a76b9719d911017c592"', ServerSideEncryption: 'AES256' },
+      'etag-md5',
+    ],
+  ])('md5: the store answers %s', async (_, answer, expected) => {
+    const check = { by: 'md5', signed: false } as const;
+    const proof = await prove(body, check);
+    let said = '';
+    const code = codeOf(() => (said = verdict('x', check, proof, answer)));
+    expect(code === 'none' ? said : code).toBe(expected);
+  });
+
+  test.each([
+    ['the same', { ChecksumCRC32: 'NhCmhg==' }, 'crc32'],
+    ['another', { ChecksumCRC32: 'AAAAAA==' }, 'upload_corrupted'],
+    ['none', {}, 'size'],
+  ])('crc32: the store answers %s', async (_, answer, expected) => {
+    const check = { by: 'crc32', signed: false } as const;
+    const proof = await prove(body, check);
+    let said = '';
+    const code = codeOf(() => (said = verdict('x', check, proof, answer)));
+    expect(code === 'none' ? said : code).toBe(expected);
+  });
+});

@@ -1,0 +1,106 @@
+/** Messages that are not as their writer made them: each has its code, and releases nothing that was not checked. */
+import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { createDecryptor, type DecryptorOptions } from '../../src/envelope/esdk/decrypt.js';
+import { exitCodeOf, isSealdropError } from '../../src/errors.js';
+import { RsaUnwrapKeyring } from '../../src/keys/raw-rsa/unwrap.js';
+import { checkBinding } from '../../src/transfer/context.js';
+import { chunked, drain, type Outcome } from '../helpers/bytes.js';
+import { oracleDecrypt } from '../helpers/oracle.js';
+
+interface Vector extends Omit<DecryptorOptions, 'keyring'> {
+  did: string;
+  /** null: it opens. */
+  code: string | null;
+  released: { length: number; sha256: string };
+  message: string;
+  reader?: 'reader' | 'other';
+  held?: boolean;
+  /** The key asked for, in a vault that requires binding. */
+  vaultKey?: string;
+}
+
+const FILES = ['intact', 'truncated', 'header', 'body', 'frames', 'foreign', 'policy', 'binding'] as const;
+const NAMES = { reader: 'S3RSAKey', other: 'other' } as const;
+const here = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8');
+const vectors = FILES.map((file) => [file, JSON.parse(here(`${file}.json`)) as Vector[]] as const);
+
+const keys = Object.fromEntries(
+  (['reader', 'other'] as const).map((who) => [
+    who,
+    createPrivateKey(here(`keys/test-only-${who}.private.pem`)),
+  ]),
+);
+
+function open(vector: Vector, chunk: number): Promise<Outcome> {
+  const {
+    message,
+    reader = 'reader',
+    held,
+    vaultKey,
+    commitmentPolicy,
+    maxWrappedKeys,
+    maxFrameLength,
+  } = vector;
+  const keyring = new RsaUnwrapKeyring([
+    { namespace: 'MyAppKeys', name: NAMES[reader], privateKey: keys[reader]!, oaepHash: 'sha256' },
+  ]);
+  const decryptor = createDecryptor({ keyring, commitmentPolicy, maxWrappedKeys, maxFrameLength });
+  const bytes = Buffer.from(message, 'base64');
+  return drain(
+    decryptor.decrypt(chunked(bytes, chunk || bytes.length || 1), {
+      held,
+      accept: (info) => {
+        if (vaultKey !== undefined) checkBinding(info, vaultKey, { binding: 'required' });
+      },
+    }),
+  );
+}
+
+describe.each(vectors)('%s', (_file, list) => {
+  test.each(list.map((vector) => [vector.did, vector] as const))('%s', async (_did, vector) => {
+    for (const chunk of [1, 7, 0]) {
+      const { released, error } = await open(vector, chunk);
+      expect({
+        code: isSealdropError(error) ? error.code : (error ?? null),
+        exit: error === undefined ? 0 : exitCodeOf(error),
+        length: released.length,
+        sha256: createHash('sha256').update(released).digest('hex'),
+      }).toEqual({ code: vector.code, exit: vector.code === null ? 0 : 5, ...vector.released });
+    }
+  });
+});
+
+test('every integrity code that reading a message can end in has a vector', () => {
+  const source = readFileSync(new URL('../../src/errors.ts', import.meta.url), 'utf8');
+  // `checksum` is about a digest that the store keeps, not about the message.
+  const codes = [...source.matchAll(/^ {2}(\w+): 'integrity',$/gm)]
+    .map(([, code]) => code!)
+    .filter((c) => c !== 'checksum');
+  expect(codes.length).toBeGreaterThan(8);
+  const covered = new Set(vectors.flatMap(([, list]) => list.map((vector) => vector.code)));
+  expect(codes.filter((code) => !covered.has(code))).toEqual([]);
+});
+
+/** Limits and bindings are ours; of what the message itself is, AWS's client must think the same. */
+const JUDGED_BY_BOTH = ['intact', 'truncated', 'header', 'body', 'frames', 'foreign'];
+// Where we are stricter: AWS's client has no such limits, and passes over what follows an unsigned message.
+const STRICTER = new Set<string | null>(['policy', 'trailing_data']);
+
+describe("AWS's own client opens and refuses the same messages", () => {
+  const both = vectors.filter(([file]) => JUDGED_BY_BOTH.includes(file)).flatMap(([, list]) => list);
+  const judged = both.filter(({ code }) => !STRICTER.has(code));
+  test.each(judged.map((vector) => [vector.did, vector] as const))('%s', async (_did, vector) => {
+    const { reader = 'reader', code, message, released } = vector;
+    const bytes = Buffer.from(message, 'base64');
+    const pair = { privateKey: keys[reader]!, publicKey: createPublicKey(keys[reader]!) };
+    const opened = await oracleDecrypt(pair, bytes, 'sha256', NAMES[reader]).catch(() => undefined);
+    expect(opened === undefined).toBe(code !== null);
+    if (opened) expect(opened.plaintext.length).toBe(released.length);
+  });
+});
+
+test('no two vectors of a file have the same name', () => {
+  for (const [, list] of vectors) expect(new Set(list.map((vector) => vector.did)).size).toBe(list.length);
+});
