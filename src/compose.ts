@@ -39,6 +39,7 @@ export async function openVault(
     profile: settings.profile,
     caBundle: settings.caBundle,
     partSize: settings.partSize,
+    checksum: settings.checksum,
     concurrency: settings.concurrency,
   });
   return { store, key: parsed.key, binding: 'allow', created: false };

@@ -47,6 +47,13 @@ export interface PutOptions {
   signal?: AbortSignal;
 }
 
+/**
+ * How an S3 store is made to check parts. `auto`: over http `signature`; over https `crc32` at AWS and `md5` elsewhere.
+ * Whatever is chosen, the payload is signed over http.
+ */
+export const CHECKSUM_MODES = ['auto', 'crc32', 'md5', 'signature'] as const;
+export type ChecksumMode = (typeof CHECKSUM_MODES)[number];
+
 export interface PutResult {
   readonly etag: string;
   readonly size: number;
@@ -56,6 +63,8 @@ export interface PutResult {
    * (SHA-256 of each part in the request's signature), `crc32`, `etag-md5`, `fsync` (a directory); or `size` alone.
    */
   readonly checked: 'signature' | 'crc32' | 'etag-md5' | 'fsync' | 'size';
+  /** The id of the multipart upload that it was, where it was one: no unfinished one of somebody else's. */
+  readonly upload?: string;
 }
 
 /** A digest that the store keeps of the bytes it holds. */
@@ -81,7 +90,9 @@ export interface UnfinishedUpload {
  *
  * Every method throws `SealdropError`: `object_not_found`, `bucket_not_found`, `access_denied`,
  * `precondition_failed`, `endpoint_unreachable` and `store_unavailable` (both retryable), `not_s3`,
- * `disk_full`, `interrupted` (the signal). Requests that may be repeated safely are repeated inside.
+ * `disk_full`, `upload_corrupted`, `source_changed` (a wrong `size`), `not_a_vault` (writing into an unmarked directory),
+ * `store_refused` (a range behind the end, and what is none of the others), `interrupted` (the signal). What the source
+ * throws passes through. Requests that may be repeated safely are repeated inside.
  */
 export interface ObjectStore {
   readonly kind: 's3' | 'directory' | 'memory';

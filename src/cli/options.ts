@@ -1,7 +1,14 @@
 /** Options that several commands share. The environment variables stand beside them in every `--help`. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { DecryptSettings, EncryptSettings, StoreSettings } from '../config/settings.js';
-import { COMMITMENT_POLICIES, OAEP_HASHES, type CommitmentPolicyName, type OaepHash } from '../ports.js';
+import {
+  CHECKSUM_MODES,
+  COMMITMENT_POLICIES,
+  OAEP_HASHES,
+  type ChecksumMode,
+  type CommitmentPolicyName,
+  type OaepHash,
+} from '../ports.js';
 
 export interface OutputOptions {
   json?: boolean;
@@ -14,6 +21,7 @@ export interface StoreOptions {
   profile?: string;
   caBundle?: string;
   partSize?: number;
+  checksum?: ChecksumMode;
   parallel?: number;
 }
 
@@ -65,6 +73,9 @@ export function storeOptions(command: Command): Command {
 export function transferOptions(command: Command): Command {
   return command
     .addOption(new Option('--part-size <bytes>', 'size of multipart parts, as 16MiB').argParser(parseBytes))
+    .addOption(
+      new Option('--checksum <kind>', 'how the store checks parts (default: auto)').choices(CHECKSUM_MODES),
+    )
     .addOption(new Option('--parallel <n>', 'parts in flight (default: 4)').argParser(positive));
 }
 
@@ -97,7 +108,9 @@ export function encryptOptions(command: Command): Command {
           .argParser(collect)
           .default([], 'none'),
       )
-      .addOption(new Option('--sign', 'sign with suite 0x0578 (proves no identity, takes longer)'))
+      .addOption(
+        new Option('--sign', 'sign with suite 0x0578 (proves no identity, takes longer)').conflicts('suite'),
+      )
       .addOption(new Option('--suite <id>', 'algorithm suite, as 0x0478').argParser(parseSuite))
       .addOption(
         new Option('--frame-length <bytes>', 'plaintext in a frame (default: 1MiB)').argParser(parseBytes),

@@ -1,6 +1,7 @@
 /** What the command, the gateways and the library are configured with, whatever it was read from. */
 import type { Address } from '../address.js';
 import type {
+  ChecksumMode,
   CommitmentPolicyName,
   Decryptor,
   Encryptor,
@@ -30,6 +31,8 @@ export interface StoreSettings {
   caBundle?: string;
   /** Bytes, at least 5 MiB; chosen from the object's size where left out. */
   partSize?: number;
+  /** How the store proves that it holds what was sent (docs/stores.md). Default `auto`. */
+  checksum?: ChecksumMode;
   /** Parts sent at the same time. Default 4. */
   concurrency?: number;
 }

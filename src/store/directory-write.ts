@@ -54,6 +54,8 @@ async function fill(
     for await (const piece of pull(source, { address, size: options.size, signal: options.signal })) {
       for (let at = 0; at < piece.length;) at += (await handle.write(piece, at)).bytesWritten;
     }
+    // Ciphertext is no secret: whoever may enter the vault's folders may read it, as with any other file.
+    await handle.chmod(0o666 & ~process.umask());
     await handle.sync();
     return await handle.stat({ bigint: true });
   } finally {

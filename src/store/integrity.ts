@@ -14,21 +14,20 @@ import type {
 } from '@aws-sdk/client-s3';
 import type { BuildMiddleware, MiddlewareStack } from '@smithy/types';
 import { SealdropError } from '../errors.js';
-import type { PutResult } from '../ports.js';
+import type { ChecksumMode, PutResult } from '../ports.js';
 import { printable } from '../printable.js';
-import type { ChecksumMode } from './s3-client.js';
 import type { Endpoint } from './s3-config.js';
 import { unquoted } from './s3-bucket.js';
 
 export type Checked = PutResult['checked'];
 
 export interface Check {
-  readonly by: ChecksumMode;
+  readonly by: Exclude<ChecksumMode, 'auto'>;
   /** The signature covers the payload's SHA-256: always over http, where nothing else protects it on its way. */
   readonly signed: boolean;
 }
 
-export function checkFor(endpoint: Endpoint, wanted: ChecksumMode | 'auto'): Check {
+export function checkFor(endpoint: Endpoint, wanted: ChecksumMode): Check {
   const usual = !endpoint.secure ? 'signature' : endpoint.aws ? 'crc32' : 'md5';
   const by = wanted === 'auto' ? usual : wanted;
   return { by, signed: !endpoint.secure || by === 'signature' };

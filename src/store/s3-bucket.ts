@@ -1,16 +1,17 @@
 /** What every operation on a bucket shares. */
+import type { Readable } from 'node:stream';
 import {
+  GetObjectCommand,
   HeadBucketCommand,
   type HeadObjectCommandOutput,
   HeadObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { SealdropError } from '../errors.js';
-import type { ObjectInfo } from '../ports.js';
+import type { ChecksumMode, ObjectInfo } from '../ports.js';
 import { printable } from '../printable.js';
-import type { ChecksumMode } from './s3-client.js';
 import type { Endpoint } from './s3-config.js';
-import { factsOf, isNotFound, notS3, s3Error, type Asked } from './s3-errors.js';
+import { factsOf, isNamed, isNotFound, notS3, s3Error, type Asked } from './s3-errors.js';
 
 export interface S3Bucket {
   readonly client: S3Client;
@@ -19,7 +20,7 @@ export interface S3Bucket {
   readonly partSize: number | undefined;
   /** Parts of one upload that are sent at the same time. */
   readonly concurrency: number;
-  readonly checksum: ChecksumMode | 'auto';
+  readonly checksum: ChecksumMode;
   /** Milliseconds without a byte after which a download counts as broken. */
   readonly idleTimeout: number;
 }
@@ -91,6 +92,8 @@ export async function explained(
   signal?: AbortSignal,
 ): Promise<SealdropError> {
   const mapped = s3Error(error, askedOf(bucket, key));
+  if (mapped.code === 'access_denied' && !isNamed(factsOf(error)))
+    return reasonOf(bucket, key, mapped, signal);
   if (mapped.code !== 'object_not_found' || factsOf(error).name === 'NoSuchKey') return mapped;
   try {
     await bucket.client.send(new HeadBucketCommand({ Bucket: bucket.name }), sending(signal));
@@ -99,6 +102,24 @@ export async function explained(
     if (isNotFound(factsOf(cause))) return noBucket(bucket, cause);
   }
   return mapped;
+}
+
+/** Why access is denied: a wrong key, a wrong secret, a wrong clock. GET says it, and does not get the object. */
+async function reasonOf(
+  bucket: S3Bucket,
+  key: string,
+  denied: SealdropError,
+  signal?: AbortSignal,
+): Promise<SealdropError> {
+  try {
+    const command = new GetObjectCommand({ Bucket: bucket.name, Key: key, Range: 'bytes=0-0' });
+    const { Body } = await bucket.client.send(command, sending(signal));
+    (Body as Readable | undefined)?.destroy();
+  } catch (error) {
+    const said = s3Error(error, askedOf(bucket, key));
+    if (said.code === 'access_denied') return said;
+  }
+  return denied;
 }
 
 function noBucket(bucket: S3Bucket, cause: unknown): SealdropError {

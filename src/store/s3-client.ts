@@ -19,12 +19,6 @@ export interface S3Credentials {
   readonly expiration?: Date;
 }
 
-/**
- * How parts are checked. `auto`: over http `signature`; over https `crc32` at AWS, `md5` elsewhere.
- * Whatever is chosen, the payload is signed over http.
- */
-export type ChecksumMode = 'crc32' | 'md5' | 'signature';
-
 export interface ClientOptions extends PlaceOptions {
   /** Default: AWS's chain of environment, profiles, SSO and roles. */
   credentials?: Secret<S3Credentials> | (() => Promise<S3Credentials>) | undefined;
@@ -72,9 +66,23 @@ export async function connect(options: ClientOptions): Promise<Connection> {
   return { client, endpoint };
 }
 
+/** What the SDK has to say is for whoever writes programs with it. */
+const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
+
 function credentialsOf({ credentials, profile }: ClientOptions) {
   if (credentials instanceof Secret) return async () => credentials.reveal();
-  return credentials ?? fromNodeProviderChain(profile === undefined ? {} : { profile });
+  if (credentials !== undefined) return credentials;
+  const chain = fromNodeProviderChain({ ...(profile === undefined ? {} : { profile }), logger: SILENT });
+  const named = profile ?? process.env.AWS_PROFILE;
+  if (!named) return chain;
+  return async () =>
+    chain().catch((cause: unknown) => {
+      if ((cause as Error).name !== 'CredentialsProviderError') throw cause;
+      throw new SealdropError('credentials_missing', `the profile ${printable(named)} gives no credentials`, {
+        cause,
+        hint: 'check its name, and what ~/.aws/credentials and ~/.aws/config have under it',
+      });
+    });
 }
 
 function handlerOf(options: ClientOptions): NodeHttpHandler {
@@ -88,7 +96,7 @@ function handlerOf(options: ClientOptions): NodeHttpHandler {
     // Of silence. `requestTimeout` would limit the whole request, however large.
     socketTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
     // It has nothing to say but that requests wait for a socket, which is what they shall do.
-    logger: { trace() {}, debug() {}, info() {}, warn() {}, error() {} },
+    logger: SILENT,
   });
 }
 

@@ -88,7 +88,7 @@ export function s3Error(error: unknown, asked: Asked): SealdropError {
 export function notS3({ endpoint }: Asked, what: string, cause?: unknown): SealdropError {
   return new SealdropError('not_s3', `${endpoint} is not an S3 endpoint: it ${what}`, {
     cause,
-    hint: 'check --endpoint-url: the address of the S3 API and not of a web page or console, with its port',
+    hint: 'check --endpoint-url: the address of the S3 API and not of a web page or console, with its port, and https:// where it speaks TLS',
   });
 }
 
@@ -161,6 +161,9 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
   SlowDown: { code: 'store_unavailable', text: 'the store asks to slow down', retryable: true },
   RequestTimeout: { code: 'store_unavailable', text: 'the store waited too long for bytes', retryable: true },
 };
+
+/** The answer said in S3's words what is wrong; answers to HEAD have none. */
+export const isNamed = ({ name }: Facts): boolean => Object.hasOwn(BY_NAME, name);
 
 function answerError(
   cause: unknown,

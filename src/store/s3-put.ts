@@ -158,7 +158,8 @@ async function sendParts(
 /** The object as it stands there must have the size of what was sent. */
 async function confirmed(job: Job, upload: MultipartUpload, completed: Completed): Promise<PutResult> {
   const { bucket, key } = job;
-  const { size, etag } = await headWhenThere(bucket, key);
+  const head = await headWhenThere(bucket, key);
+  const size = head?.size ?? upload.size;
   if (size !== upload.size)
     throw new SealdropError(
       'upload_corrupted',
@@ -166,19 +167,24 @@ async function confirmed(job: Job, upload: MultipartUpload, completed: Completed
       { retryable: true },
     );
   return {
-    etag: completed.etag ?? etag,
+    etag: completed.etag ?? head?.etag ?? '',
     size,
     ...versionOf({ VersionId: completed.version }),
     checked: upload.checked ?? 'size',
+    upload: upload.id,
   };
 }
 
-/** Some stores show an object only a moment after they have said that it is complete. */
+/**
+ * Some stores show an object only a moment after they have said that it is complete. Undefined for credentials that may
+ * write and not look: each part was checked, and the store has said that the object is there.
+ */
 async function headWhenThere(bucket: S3Bucket, key: string) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await headObject(bucket, key);
     } catch (error) {
+      if (isSealdropError(error) && error.code === 'access_denied') return undefined;
       const absent = isSealdropError(error) && error.code === 'object_not_found';
       if (!absent || attempt === 4) throw error;
       await delay(200 * attempt);

@@ -4,6 +4,7 @@ import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { SealdropError } from '../errors.js';
 import type {
   ByteSource,
+  ChecksumMode,
   GetOptions,
   ObjectInfo,
   ObjectStore,
@@ -15,13 +16,13 @@ import type {
 import { MIN_PART_SIZE } from './part-plan.js';
 import { addressOf, explained, headObject, sending, type S3Bucket } from './s3-bucket.js';
 import { storedChecksums } from './s3-checksums.js';
-import { connect, IDLE_TIMEOUT, type ChecksumMode, type ClientOptions } from './s3-client.js';
+import { connect, IDLE_TIMEOUT, type ClientOptions } from './s3-client.js';
 import { getObject } from './s3-get.js';
 import { listObjects, listUnfinished } from './s3-list.js';
 import { putObject } from './s3-put.js';
 import { throwIfAborted } from './signals.js';
 
-export type { ChecksumMode, S3Credentials } from './s3-client.js';
+export type { S3Credentials } from './s3-client.js';
 
 export interface S3StoreOptions extends ClientOptions {
   bucket: string;
@@ -30,7 +31,7 @@ export interface S3StoreOptions extends ClientOptions {
   /** Parts of one object sent at the same time. Default 4. */
   concurrency?: number | undefined;
   /** How uploads are checked. Default `auto`. */
-  checksum?: ChecksumMode | 'auto' | undefined;
+  checksum?: ChecksumMode | undefined;
 }
 
 /**

@@ -29,12 +29,13 @@ export async function writeSidecar(
   stamp: BodyStamp,
   metadata: Metadata,
 ): Promise<void> {
-  const folder = await ownFolder(root, META_FOLDER);
+  const folder = await ownFolder(root, META_FOLDER, 0o777);
   const { path, handle } = await openTemp(root);
   try {
     try {
       const content = { key, size: Number(stamp.size), mtimeNs: stamp.mtimeNs.toString(), metadata };
       await handle.writeFile(JSON.stringify(content));
+      await handle.chmod(0o666 & ~process.umask());
       await handle.sync();
     } finally {
       await handle.close();

@@ -10,10 +10,10 @@ const TEMP_FOLDER = '.sealdrop-tmp';
 const STALE_AFTER = 24 * 60 * 60 * 1000;
 
 /** A folder of ours right under the root, made if missing. Never one that a symbolic link leads to. */
-export async function ownFolder(root: string, name: string): Promise<string> {
+export async function ownFolder(root: string, name: string, mode: number): Promise<string> {
   const path = join(root, name);
   try {
-    await mkdir(path, { mode: 0o700 });
+    await mkdir(path, { mode });
   } catch (error) {
     if (!hasCode(error, 'EEXIST')) throw error;
     if (!(await lstat(path)).isDirectory())
@@ -28,7 +28,7 @@ export interface TempFile {
 }
 
 export async function openTemp(root: string): Promise<TempFile> {
-  const path = join(await ownFolder(root, TEMP_FOLDER), randomBytes(16).toString('hex'));
+  const path = join(await ownFolder(root, TEMP_FOLDER, 0o700), randomBytes(16).toString('hex'));
   const { O_CREAT, O_EXCL, O_WRONLY, O_NOFOLLOW } = constants;
   return { path, handle: await open(path, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW, 0o600) };
 }

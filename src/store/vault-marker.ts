@@ -36,7 +36,7 @@ export async function readMarker(root: string): Promise<VaultMarker | undefined>
     if (!(await lstat(path)).isFile()) throw badMarker(path, 'it is not a regular file');
     return parseMarker(path, await readFile(path, 'utf8'));
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined;
     throw fsError(error, `file://${path}`);
   }
 }

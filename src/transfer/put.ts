@@ -61,7 +61,9 @@ export async function put(job: PutJob): Promise<PutReport> {
       condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
       signal,
     });
-    return { ...result, key, plaintextSize: read, unfinished: await unfinished };
+    // They were listed while ours was under way.
+    const others = (await unfinished).filter(({ id }) => id !== result.upload);
+    return { ...result, key, plaintextSize: read, unfinished: others };
   } finally {
     await source.close();
   }

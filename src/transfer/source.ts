@@ -22,7 +22,7 @@ export interface FileSource extends Source {
 
 /**
  * @param options.follow whether a symbolic link is followed. Default true.
- * @throws SealdropError `source_not_found`, `source_unreadable`
+ * @throws SealdropError `source_not_found`, `source_unreadable`, `usage` for a directory
  */
 export async function openFileSource(path: string, options: { follow?: boolean } = {}): Promise<FileSource> {
   const follow = options.follow ?? true;
@@ -30,7 +30,7 @@ export async function openFileSource(path: string, options: { follow?: boolean }
   try {
     const stats = await handle.stat({ bigint: true });
     if (stats.isDirectory())
-      throw new SealdropError('source_unreadable', `${printable(path)} is a directory`, {
+      throw new SealdropError('usage', `${printable(path)} is a directory`, {
         hint: 'name the files themselves, or let sealdrop serve watch the directory',
       });
     const regular = stats.isFile();

@@ -22,7 +22,7 @@ export interface ServerCommand {
 
 export interface ServerProcess {
   readonly log: string;
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 // Holds the server's life to the open standard input: it ends with the process that started it, however that ends.
@@ -30,7 +30,7 @@ export interface ServerProcess {
 const KEEPER = `exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-(cat <&3 >/dev/null; kill -9 0) &
+(cat <&3 >/dev/null; kill -9 $server; rm -rf "$SERVER_FOLDER"; kill -9 0) &
 wait $server`;
 
 export function tempFolder(name: string): string {
@@ -56,7 +56,7 @@ export async function startProcess(server: ServerCommand): Promise<ServerProcess
   const child = spawn('/bin/sh', ['-c', KEEPER, 'sh', server.command, ...server.args], {
     detached: true,
     stdio: ['pipe', output, output],
-    env: { ...process.env, ...server.env },
+    env: { ...process.env, ...server.env, SERVER_FOLDER: server.folder },
   });
   closeSync(output);
   const stop = async () => {

@@ -191,13 +191,16 @@ describe('requests', () => {
     server.closeAllConnections();
   });
 
-  test('without credentials fail with credentials_missing', async () => {
-    const store = openS3Store({ bucket: 'bucket', endpoint: 'http://127.0.0.1:9', profile: 'aws' });
-    const error = await failure(store.head('a'));
-    expect(error.code).toBe('credentials_missing');
-    expect(error.hint).toMatch(/AWS_ACCESS_KEY_ID/);
-    store.close();
-  });
+  test.each([['aws'], [undefined]])(
+    'without credentials (profile %s) fail with credentials_missing',
+    async (profile) => {
+      const store = openS3Store({ bucket: 'bucket', endpoint: 'http://127.0.0.1:9', profile });
+      const error = await failure(store.head('a'));
+      expect([error.code, error.retryable]).toEqual(['credentials_missing', false]);
+      expect(error.hint).toMatch(profile === undefined ? /AWS_ACCESS_KEY_ID/ : /~\/\.aws\/credentials/);
+      store.close();
+    },
+  );
 
   test('with a CA bundle that cannot be read fail before anything is sent', async () => {
     const caBundle = join(folder, 'missing.pem');

@@ -115,9 +115,9 @@ test('what is not there is `source_not_found`, also below a file', async () => {
   await expect(openFileSource(join(path, 'below'))).rejects.toMatchObject({ code: 'source_not_found' });
 });
 
-test('a directory is `source_unreadable`', async () => {
+test('a directory is no source', async () => {
   await mkdir(path);
-  await expect(openFileSource(path)).rejects.toMatchObject({ code: 'source_unreadable' });
+  await expect(openFileSource(path)).rejects.toMatchObject({ code: 'usage' });
 });
 
 test('a pipe is read to its end, and its size is not known before', async () => {

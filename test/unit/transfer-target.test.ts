@@ -1,5 +1,5 @@
 /** Files as targets: the old content or all of the new, and nothing else is ever left. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import {
   chmod,
@@ -16,6 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { build } from 'esbuild';
 import { openFileTarget, streamTarget, type Target } from '../../src/transfer/target.js';
@@ -229,11 +230,12 @@ describe('what is no regular file', () => {
 
   test('a pipe is written to, and stays', async () => {
     execFileSync('mkfifo', [path]);
-    const reading = readFile(path, 'utf8');
-    const target = await openFileTarget(path);
+    // A process of its own, which ends: a read in this one would wait for a writer for ever.
+    const reading = promisify(execFile)('cat', [path], { timeout: 10_000 });
+    const target = await openDevice(path);
     await fill(target, 'through');
     await target.commit();
-    expect(await reading).toBe('through');
+    expect((await reading).stdout).toBe('through');
     expect((await lstat(path)).isFIFO()).toBe(true);
   });
 

@@ -1,0 +1,3 @@
+import { s3StoreSuite } from './s3.suite.js';
+
+s3StoreSuite('minio', { tls: true }, { checked: 'etag-md5', listed: 50 });
