@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { access, chmod, mkdir, open, readFile, realpath, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { parseAddress, type Address } from '../address.js';
 import type { Vault } from '../config/settings.js';
 import { SealdropError, systemCode } from '../errors.js';
@@ -121,9 +121,38 @@ export async function assertKeysApart(places: Places, vault: Vault): Promise<voi
   }
 }
 
-function vaultRoot({ store, key }: Vault): string {
-  const address = parseAddress(store.address(key));
+/** The whole vault, also where objects are put below a prefix of it. */
+function vaultRoot({ store }: Vault): string {
+  const address = parseAddress(store.address(''));
   return address.kind === 'file' ? address.path : '';
+}
+
+/**
+ * Stored files are plaintext: they may be moved neither into the vault nor back to where they are taken from.
+ * @throws SealdropError `usage`
+ */
+export async function assertMoveTarget(to: string, inbox: string, vault: Vault): Promise<void> {
+  const target = (await realTarget(to)) + sep;
+  const folders = [inbox, ...(vault.store.kind === 'directory' ? [vaultRoot(vault)] : [])];
+  for (const folder of folders) {
+    if (!target.startsWith((await realpath(folder)) + sep)) continue;
+    throw new SealdropError(
+      'usage',
+      `${printable(to)}, where files are moved, lies in ${printable(folder)}`,
+      {
+        hint: 'name a folder that lies apart from inbox and vault: --move-to DIRECTORY',
+      },
+    );
+  }
+}
+
+/** The real path of what may not be there yet. */
+async function realTarget(path: string): Promise<string> {
+  const whole = resolve(path);
+  return realpath(whole).catch(async (error: unknown) => {
+    if (dirname(whole) === whole) throw error;
+    return join(await realTarget(dirname(whole)), basename(whole));
+  });
 }
 
 /**
@@ -166,7 +195,9 @@ export async function mustBeDirectory(path: string): Promise<void> {
 }
 
 function userState(name: string): string {
-  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'sealdrop', name);
+  // Empty or relative it counts as not set, says the specification.
+  const home = process.env['XDG_STATE_HOME'] ?? '';
+  return join(isAbsolute(home) ? home : join(homedir(), '.local', 'state'), 'sealdrop', name);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -9,7 +9,8 @@ import type { Encryptor, ObjectStore } from '../ports.js';
 import { printable } from '../printable.js';
 import type { Secret } from '../secret.js';
 import { encryptObject } from './encrypt-object.js';
-import { openInboxFile, PRIVATE_FOLDER, settled, takeAway, versionOf } from './inbox-file.js';
+import { openInboxFile, settled, stateOf, versionOf } from './inbox-file.js';
+import { isSameFile, PRIVATE_FOLDER, putBackLeftovers, takeAway } from './leaving.js';
 
 const WORKERS = 2;
 const RESCAN_MS = 60_000;
@@ -18,6 +19,7 @@ const LAST_RETRY_MS = 300_000;
 const TRIES_AT_ONCE = 5;
 /** What no waiting mends. All else (a vault that is down, a bucket not made yet, credentials) may be mended meanwhile. */
 const PERMANENT: readonly ErrorCode[] = ['key_not_storable', 'source_unreadable', 'too_large', 'usage'];
+const HIDDEN = 'hidden and temporary names are left alone';
 /** Names under which programs keep files that are not finished. */
 const UNFINISHED = /^\.|~$|\.(part|partial|tmp|crdownload)$/i;
 
@@ -45,7 +47,9 @@ export type GatewayEvent =
   | { outcome: 'stored' | 'duplicate'; name: string; vaultKey: string; plaintextSize: number }
   | { outcome: 'failed'; name: string; error: unknown; retryInMs?: number }
   | { outcome: 'skipped'; name: string; reason: string }
-  | { outcome: 'changed'; name: string };
+  | { outcome: 'changed'; name: string }
+  /** Found where a run that was killed had put it while taking it away; it is in the inbox again. */
+  | { outcome: 'recovered'; name: string };
 
 export interface Counts {
   stored: number;
@@ -68,6 +72,8 @@ export class FolderGateway {
   readonly #resting = new Set<string>();
   /** The version that is, or was last, tried. */
   readonly #tried = new Map<string, string>();
+  /** What was stored and could not be taken away. */
+  readonly #staying = new Map<string, string>();
 
   private constructor(options: FolderGatewayOptions, root: string) {
     this.#options = options;
@@ -85,6 +91,7 @@ export class FolderGateway {
 
   /** Deals with what is there, and ends. */
   async runOnce(signal: AbortSignal): Promise<void> {
+    await this.#recover();
     await this.#scan();
     await Promise.all(Array.from({ length: WORKERS }, () => this.#work(signal, true)));
   }
@@ -110,8 +117,18 @@ export class FolderGateway {
 
   async #rescan(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      await this.#recover();
       await this.#scan();
       await sleep(this.#options.rescanMs ?? RESCAN_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #recover(): Promise<void> {
+    const { report } = this.#options;
+    try {
+      await putBackLeftovers(this.#root, (name) => report({ outcome: 'recovered', name }));
+    } catch (error) {
+      this.#skip(PRIVATE_FOLDER, (error as Error).message);
     }
   }
 
@@ -119,16 +136,20 @@ export class FolderGateway {
     const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(() => []);
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = join(folder, entry.name);
-      if (entry.isDirectory() && entry.name !== PRIVATE_FOLDER) await this.#scan(name);
+      if (entry.name === PRIVATE_FOLDER) continue;
+      if (entry.isDirectory() && entry.name.startsWith('.')) this.#skip(name, HIDDEN);
+      else if (entry.isDirectory()) await this.#scan(name);
       else if (entry.isFile()) this.#enqueue(name);
-      else if (!entry.isDirectory()) this.#skip(name, 'it is no regular file (links are not followed)');
+      else this.#skip(name, 'it is no regular file (links are not followed)');
     }
   }
 
   #enqueue(name: string): void {
-    const base = name.slice(name.lastIndexOf(sep) + 1);
-    if (name.split(sep).includes(PRIVATE_FOLDER)) return;
-    if (UNFINISHED.test(base)) this.#skip(name, 'hidden and temporary names are left alone');
+    const folders = name.split(sep);
+    const base = folders.pop()!;
+    // Where programs keep what is not finished: .rsync-partial, .Trash. Said once, of the folder.
+    if (folders.some((folder) => folder.startsWith('.'))) return;
+    if (UNFINISHED.test(base)) this.#skip(name, HIDDEN);
     else if (base.includes('\ufffd')) this.#skip(name, 'its name is not valid UTF-8');
     else if (!this.#resting.has(name)) this.#waiting.add(name);
   }
@@ -168,6 +189,7 @@ export class FolderGateway {
     const version = versionOf(state);
     if (this.#done.get(name) === version) return;
     this.#tried.set(name, version);
+    if (this.#staying.get(name) === version) return this.#finish(name, state);
     const key = name.split(sep).join('/');
     const vaultKey = prefix + key;
     const source = await openInboxFile(this.#root, path, state);
@@ -175,6 +197,7 @@ export class FolderGateway {
     const from = { inbox: 'folder', key, version };
     const { outcome, plaintextSize } = await encryptObject({
       ...{ source, from, vaultKey, store, encryptor, idempotencyKey, signal },
+      confirm: this.#options.after.action !== 'keep',
     });
     this.#done.set(name, version);
     this.counts[outcome]++;
@@ -186,8 +209,17 @@ export class FolderGateway {
     const { after, report } = this.#options;
     if (after.action === 'keep') return;
     const to = after.action === 'move' ? join(after.to, name) : undefined;
-    if (await takeAway(this.#root, join(this.#root, name), state, to)) this.#done.delete(name);
-    else report({ outcome: 'changed', name });
+    this.#staying.delete(name);
+    try {
+      if (await takeAway(this.#root, name, state, to)) this.#done.delete(name);
+      else report({ outcome: 'changed', name });
+    } catch (error) {
+      // It lies where it was, with another ctime: known, so that it is not stored once more for that.
+      const now = await stateOf(join(this.#root, name));
+      if (now !== undefined && isSameFile(state, now)) this.#staying.set(name, versionOf(now));
+      this.#done.delete(name);
+      throw error;
+    }
   }
 
   #fail(name: string, error: unknown, once: boolean, signal: AbortSignal): void {

@@ -16,19 +16,27 @@ export interface SourceVersion {
 
 const PREFIX = 'v1';
 
-export function sourceToken(secret: Secret<Buffer>, source: SourceVersion, vaultKey: string): string {
-  const version = mac(secret, ['version', source.inbox, source.key, source.version]);
-  return [PREFIX, version, mac(secret, ['token', version, vaultKey])].join('.');
+/** Where an object of the source stands, and who can open it. */
+export interface Destination {
+  vaultKey: string;
+  /** Fingerprints. What was encrypted to other keys is no duplicate: those may be lost. */
+  recipients: readonly string[];
 }
 
-/** Whether a token says that an object under `vaultKey` was made from exactly this source version. */
+export function sourceToken(secret: Secret<Buffer>, source: SourceVersion, to: Destination): string {
+  const version = mac(secret, ['version', source.inbox, source.key, source.version]);
+  const token = mac(secret, ['token', version, to.vaultKey, ...[...to.recipients].sort()]);
+  return [PREFIX, version, token].join('.');
+}
+
+/** Whether a token says that an object was made from exactly this source version for this destination. */
 export function isTokenOf(
   token: string | undefined,
   secret: Secret<Buffer>,
   source: SourceVersion,
-  vaultKey: string,
+  to: Destination,
 ): boolean {
-  const expected = Buffer.from(sourceToken(secret, source, vaultKey));
+  const expected = Buffer.from(sourceToken(secret, source, to));
   const found = Buffer.from(token ?? '');
   return found.length === expected.length && timingSafeEqual(found, expected);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { basename, relative, resolve } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Vault } from '../../config/settings.js';
@@ -9,6 +10,7 @@ import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import {
   assertKeysApart,
+  assertMoveTarget,
   DEFAULTS,
   loadIdempotencyKey,
   mustBeDirectory,
@@ -28,7 +30,7 @@ interface ServeOptions extends shared.EncryptOptions, shared.StoreOptions, share
 
 const EXAMPLES = `
 Examples:
-  sealdrop serve --inbox inbox --vault s3://lab/incoming/ --public-key public_key.pem --endpoint-url https://s3.v3.abci.ai
+  sealdrop serve --inbox inbox --vault s3://lab/in/ --public-key public_key.pem --endpoint-url https://s3.v3.abci.ai
   sealdrop serve --inbox inbox --vault file:///mnt/share/vault --public-key public_key.pem --once
   sealdrop serve --defaults
 
@@ -85,13 +87,15 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   try {
     if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
     await assertKeysApart(places, vault);
+    const after = afterStore(options, places.inbox);
+    if (after.action === 'move') await assertMoveTarget(after.to, places.inbox, vault);
     const gateway = await FolderGateway.open({
       inbox: places.inbox,
       store: vault.store,
       prefix: vault.key,
       encryptor,
       idempotencyKey: await loadIdempotencyKey(places.idempotencyKey),
-      after: afterStore(options, places.inbox),
+      after,
       settleMs: options.settle * 1000,
       report: reporter(output, vault, places.privateKey),
     });
@@ -152,7 +156,9 @@ function reporter(
           { ...event, address },
           `${word} ${name} -> ${printable(address)} (${formatBytes(event.plaintextSize)})`,
         );
-        if (!explained) output.note(`get it back: ${getCommandLine(address, event.vaultKey, privateKey)}`);
+        // A name that cannot be typed is no part of a line to be typed, nor of any on a terminal.
+        if (explained || printable(address) !== address) return;
+        output.note(`get it back: ${getCommandLine(address, event.vaultKey, privateKey)}`);
         explained = true;
         return;
       }
@@ -169,6 +175,9 @@ function reporter(
       case 'skipped':
         output.result(event, `skipped ${name}: ${event.reason}`);
         return;
+      case 'recovered':
+        output.result(event, `put back ${name}: a run that was killed had not finished with it`);
+        return;
       case 'changed':
         output.result(event, `kept ${name}: it changed after it was stored`);
         return;
@@ -177,14 +186,16 @@ function reporter(
 }
 
 /** As it can be typed here, with the endpoint that this run was given. */
-function getCommandLine(address: string, key: string, privateKey = 'PRIVATE_KEY.pem'): string {
+function getCommandLine(address: string, key: string, privateKey: string | undefined): string {
   const endpoint = flagValue('--endpoint-url');
   const words = [
     'get',
     address,
-    basename(key),
+    // One that begins with a dash would be an option.
+    basename(key).replace(/^-/, './-'),
     '--private-key',
-    privateKey,
+    // Moved away by now, as it should be.
+    privateKey !== undefined && existsSync(privateKey) ? privateKey : 'PRIVATE_KEY.pem',
     ...(endpoint ? ['--endpoint-url', endpoint] : []),
   ];
   return [...ownName(), ...words.map(quoted)].join(' ');
