@@ -17,6 +17,7 @@ import type {
 import { SealdropError, systemCode } from './errors.js';
 import type { Decryptor, Encryptor, Inspector } from './ports.js';
 import { printable } from './printable.js';
+import { realTarget } from './real-path.js';
 import type { Secret } from './secret.js';
 
 /**
@@ -185,7 +186,7 @@ export async function generateKeyPair(passphrase?: Secret): Promise<KeyPair> {
 }
 
 async function vaultAround(path: string): Promise<string | undefined> {
-  return (await (await import('./store/directory.js')).findVaultRoot(resolve(path)))?.root;
+  return (await (await import('./store/directory.js')).findVaultRoot(await realTarget(path)))?.root;
 }
 
 export const parts: Parts = {

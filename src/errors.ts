@@ -119,3 +119,13 @@ export function systemCode(error: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** @throws SealdropError `interrupted` where the signal has fired */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw interrupted(signal.reason);
+}
+
+/** The error that an aborted signal becomes, whatever its reason is. */
+export function interrupted(cause?: unknown): SealdropError {
+  return new SealdropError('interrupted', 'interrupted', { cause });
+}

@@ -5,7 +5,10 @@
 import type { Readable } from 'node:stream';
 import type { KeyringNode } from '@aws-crypto/material-management-node';
 
-/** Bytes in pieces of any size, pulled by the reader: whoever stops pulling holds the writer back. */
+/**
+ * Bytes in pieces of any size, pulled by the reader: whoever stops pulling holds the writer back. A piece is the reader's
+ * until it asks for the next one; the source may use its memory again then.
+ */
 export type ByteSource = AsyncIterable<Uint8Array>;
 
 // ---------------------------------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ export async function main(argv: readonly string[], parts: Parts, version: strin
   const stopListening = onInterruption(interruption);
   try {
     await createProgram(environment, version).parseAsync(argv, { from: 'user' });
-    await assertWritten(process.stdout);
+    if (environment.exitCode === 0) await assertWritten(process.stdout);
     return environment.exitCode;
   } catch (error) {
     return report(error, environment, argv);

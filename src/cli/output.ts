@@ -83,6 +83,7 @@ export function formatBytes(bytes: number): string {
 
 /** Results that nobody could write are no success. @throws SealdropError `output_closed`, `disk_full` */
 export async function assertWritten(stream: NodeJS.WriteStream): Promise<void> {
-  await new Promise((taken) => stream.write('', taken));
-  if (stream.errored) throw streamFailure(stream.errored);
+  // Not every kind of stream remembers its errors; each refuses to go on after one.
+  const error = await new Promise<Error | null | undefined>((taken) => stream.write('', taken));
+  if (error) throw streamFailure(error);
 }

@@ -37,14 +37,16 @@ async function readPassphrase(file: string): Promise<Secret> {
 }
 
 async function promptHidden(question: string): Promise<string> {
-  process.stderr.write(question);
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const reader = createInterface({ input: process.stdin, output: silent, terminal: true });
   try {
     return await new Promise<string>((resolve, reject) => {
-      reader.once('SIGINT', () => reject(new SealdropError('interrupted', 'interrupted')));
-      reader.once('close', () => reject(new SealdropError('interrupted', 'interrupted')));
-      reader.once('line', resolve);
+      const interrupted = () => reject(new SealdropError('interrupted', 'interrupted'));
+      reader.once('SIGINT', interrupted).once('close', interrupted).once('line', resolve);
+      // A signal ends the input, which the reader does not notice.
+      process.stdin.once('close', interrupted);
+      // Asked only now that the terminal shows nothing of what is typed.
+      process.stderr.write(question);
     });
   } finally {
     reader.close();

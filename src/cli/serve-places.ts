@@ -1,14 +1,16 @@
 /** Where a local gateway reads, writes and keeps its keys; with `--defaults`, made on the first run. */
 import { randomBytes } from 'node:crypto';
-import { access, chmod, mkdir, open, readFile, realpath, stat } from 'node:fs/promises';
+import { access, mkdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { parseAddress, type Address } from '../address.js';
 import type { Vault } from '../config/settings.js';
-import { SealdropError, systemCode } from '../errors.js';
+import { isSealdropError, SealdropError } from '../errors.js';
 import { assertApart } from '../gateway/folder.js';
 import { printable } from '../printable.js';
+import { isWithin } from '../real-path.js';
 import { Secret } from '../secret.js';
+import { writeNewFile } from '../transfer/target.js';
 import type { Environment } from './command.js';
 import { writeKeyPair } from './commands/keygen.js';
 import type { Output } from './output.js';
@@ -55,10 +57,15 @@ export async function preparePlaces(
     });
   const ownKeys = defaults && options.publicKey.length === 0;
   if (defaults && options.inbox === undefined) await mkdir(inbox, { recursive: true });
-  if (ownKeys) await prepareKeys(environment, output);
+  const place = asPlace(vault);
+  if (ownKeys) {
+    // Before a private key is made there.
+    await assertKeyOutside(DEFAULTS.keys, [inbox, ...(place.kind === 'file' ? [place.path] : [])]);
+    await prepareKeys(environment, output);
+  }
   return {
     inbox,
-    vault: asPlace(vault),
+    vault: place,
     publicKeys: ownKeys ? [DEFAULTS.publicKey] : options.publicKey,
     privateKey: ownKeys ? DEFAULTS.privateKey : undefined,
     idempotencyKey:
@@ -108,16 +115,15 @@ export async function assertKeysApart(places: Places, vault: Vault): Promise<voi
   const keys = [...places.publicKeys, places.privateKey, places.idempotencyKey].filter(
     (key) => key !== undefined,
   );
+  for (const key of keys) await assertKeyOutside(key, folders);
+}
+
+async function assertKeyOutside(key: string, folders: readonly string[]): Promise<void> {
   for (const folder of folders) {
-    const real = await realpath(folder);
-    for (const key of keys) {
-      // The idempotency key may not be there yet: then its folder tells.
-      const at = await realpath(key).catch(() => realpath(dirname(key)).catch(() => undefined));
-      if (at === undefined || !(at + sep).startsWith(real + sep)) continue;
-      throw new SealdropError('key_exposed', `the key ${printable(key)} lies in ${printable(folder)}`, {
-        hint: 'keys belong neither where plaintext arrives nor where ciphertext is kept: move it elsewhere',
-      });
-    }
+    if (!(await isWithin(key, folder))) continue;
+    throw new SealdropError('key_exposed', `the key ${printable(key)} lies in ${printable(folder)}`, {
+      hint: 'keys belong neither where plaintext arrives nor where ciphertext is kept: move it elsewhere',
+    });
   }
 }
 
@@ -132,27 +138,15 @@ function vaultRoot({ store }: Vault): string {
  * @throws SealdropError `usage`
  */
 export async function assertMoveTarget(to: string, inbox: string, vault: Vault): Promise<void> {
-  const target = (await realTarget(to)) + sep;
   const folders = [inbox, ...(vault.store.kind === 'directory' ? [vaultRoot(vault)] : [])];
   for (const folder of folders) {
-    if (!target.startsWith((await realpath(folder)) + sep)) continue;
+    if (!(await isWithin(to, folder))) continue;
     throw new SealdropError(
       'usage',
       `${printable(to)}, where files are moved, lies in ${printable(folder)}`,
-      {
-        hint: 'name a folder that lies apart from inbox and vault: --move-to DIRECTORY',
-      },
+      { hint: 'name a folder that lies apart from inbox and vault: --move-to DIRECTORY' },
     );
   }
-}
-
-/** The real path of what may not be there yet. */
-async function realTarget(path: string): Promise<string> {
-  const whole = resolve(path);
-  return realpath(whole).catch(async (error: unknown) => {
-    if (dirname(whole) === whole) throw error;
-    return join(await realTarget(dirname(whole)), basename(whole));
-  });
 }
 
 /**
@@ -160,29 +154,23 @@ async function realTarget(path: string): Promise<string> {
  * @throws SealdropError `invalid_key`
  */
 export async function loadIdempotencyKey(path: string): Promise<Secret<Buffer>> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  try {
-    const file = await open(path, 'wx', 0o600);
-    await file.writeFile(randomBytes(IDEMPOTENCY_BYTES));
-    await file.sync();
-    await file.close();
-  } catch (cause) {
-    if (systemCode(cause) !== 'EEXIST')
-      throw new SealdropError(
-        'target_unwritable',
-        `cannot write ${printable(path)}: ${systemCode(cause) ?? 'error'}`,
-        {
-          cause,
-          hint: 'name a file that can be written: --idempotency-key FILE',
-        },
-      );
-    await chmod(path, 0o600).catch(() => undefined);
-  }
+  if (!(await exists(path))) await makeIdempotencyKey(path);
   const bytes = await readFile(path);
   if (bytes.length === IDEMPOTENCY_BYTES) return new Secret(bytes);
   throw new SealdropError('invalid_key', `${printable(path)} must hold ${IDEMPOTENCY_BYTES} bytes`, {
     hint: 'if it is no key of yours, remove it: a new one is made, and what is in the inbox is stored once more',
   });
+}
+
+async function makeIdempotencyKey(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch(() => undefined);
+  try {
+    await writeNewFile(path, randomBytes(IDEMPOTENCY_BYTES), 0o600);
+  } catch (error) {
+    // Another process has made it at the same moment.
+    if (isSealdropError(error) && error.code === 'target_exists') return;
+    throw error;
+  }
 }
 
 /** @throws SealdropError `source_not_found` */

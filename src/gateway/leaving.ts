@@ -10,7 +10,7 @@ import { dirname, join, relative, sep } from 'node:path';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
 import { sameState } from '../transfer/source.js';
-import { HeldFolder, unlessThere, walkTo } from './held-folder.js';
+import { HeldFolder, unlessThere, walkTo } from '../held-folder.js';
 import { stateOf } from './inbox-file.js';
 
 /** The folder inside an inbox where files wait that are being removed. */

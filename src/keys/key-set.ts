@@ -20,6 +20,7 @@ export interface KeySetEntry {
   name: string;
   publicKey?: string;
   privateKey?: string;
+  secretKey?: string;
   /** `active` wraps and unwraps, `retired` unwraps only. */
   state: 'active' | 'retired';
 }
@@ -40,8 +41,10 @@ export function readPublicKeySet(
     const name = names.name ?? DEFAULT_KEY_NAME;
     return [{ namespace, name, publicKey: readPublicKey(bytes, where), oaepHash: names.oaepHash }];
   }
-  entries.forEach(({ privateKey }, i) => {
-    if (privateKey !== undefined) throw privateHalf(`${where}: keys[${i}]`);
+  entries.forEach(({ privateKey, secretKey }, i) => {
+    // Whoever wraps with a raw AES key can unwrap with it.
+    if (privateKey !== undefined) throw privateHalf(`${where}: keys[${i}].privateKey`);
+    if (secretKey !== undefined) throw privateHalf(`${where}: keys[${i}].secretKey`);
   });
   const active = entries.flatMap(({ namespace, name, publicKey, state }, i) => {
     if (state !== 'active') return [];
@@ -56,13 +59,9 @@ export function readPublicKeySet(
 }
 
 function privateHalf(field: string): SealdropError {
-  return new SealdropError(
-    'private_key_in_public_key_set',
-    `${field}.privateKey does not belong in a public key set`,
-    {
-      hint: 'whoever encrypts must not be able to decrypt: remove the private halves from this set',
-    },
-  );
+  return new SealdropError('private_key_in_public_key_set', `${field} does not belong in a public key set`, {
+    hint: 'whoever encrypts must not be able to decrypt: remove the private halves from this set',
+  });
 }
 
 /** The entries of a key set document, or undefined where the bytes are not JSON (a bare key). */
@@ -101,15 +100,12 @@ function parseEntry(value: unknown, field: string): KeySetEntry {
   const state = text('state', false) ?? 'active';
   if (state !== 'active' && state !== 'retired')
     throw new SealdropError('invalid_key', `${field}.state must be "active" or "retired"`);
-  if (entry['secretKey'] !== undefined)
-    throw new SealdropError('invalid_key', `${field}.secretKey: raw AES keys cannot be used here`, {
-      hint: 'whoever wraps with an AES key can unwrap: use an RSA pair',
-    });
   return {
     namespace: text('namespace', true)!,
     name: text('name', true)!,
     publicKey: text('publicKey', false),
     privateKey: text('privateKey', false),
+    secretKey: text('secretKey', false),
     state,
   };
 }

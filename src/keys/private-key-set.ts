@@ -33,7 +33,6 @@ export function readPrivateKeySet(
     const privateKey = readPrivateKey(Buffer.from(entry.privateKey), field, passphrase);
     return [{ namespace: entry.namespace, name: entry.name, oaepHash, privateKey }];
   });
-  if (keys.length === 0)
-    throw new SealdropError('invalid_key', `${where} has public halves only, a private key is needed`);
+  if (keys.length === 0) throw new SealdropError('invalid_key', `${where} has no private RSA key in it`);
   return keys;
 }

@@ -1,10 +1,10 @@
+import { throwIfAborted } from '../errors.js';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ObjectInfo } from '../ports.js';
 import { hasCode } from './fs-errors.js';
 import { etagOf } from './directory-write.js';
 import { isReserved, lstatIfThere, parentsAreThere } from './safe-path.js';
-import { throwIfAborted } from './signals.js';
 
 interface Walk {
   readonly root: string;

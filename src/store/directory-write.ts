@@ -2,14 +2,13 @@
 import type { BigIntStats } from 'node:fs';
 import { link, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { SealdropError } from '../errors.js';
+import { SealdropError, throwIfAborted } from '../errors.js';
 import type { ByteSource, PutOptions, WriteCondition } from '../ports.js';
 import { printable } from '../printable.js';
 import { hasCode } from './fs-errors.js';
 import { pull } from './pull.js';
 import { assertFree, lstatIfThere, makeParents, pruneParents } from './safe-path.js';
 import { removeSidecar, writeSidecar } from './sidecar.js';
-import { throwIfAborted } from './signals.js';
 import { openTemp, syncFolder, unlinkIfThere, type TempFile } from './temp-files.js';
 
 export interface Target {

@@ -3,7 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { SealdropError } from '../errors.js';
+import { SealdropError, throwIfAborted } from '../errors.js';
 import type { ByteSource, GetOptions, ObjectInfo, ObjectStore, PutOptions, PutResult } from '../ports.js';
 import { printable } from '../printable.js';
 import { listObjects } from './directory-list.js';
@@ -13,7 +13,6 @@ import { fsError, hasCode } from './fs-errors.js';
 import { resolveRange } from './ranges.js';
 import { assertNotReserved, openObject, pruneParents, statObject } from './safe-path.js';
 import { readSidecar, removeSidecar } from './sidecar.js';
-import { throwIfAborted } from './signals.js';
 import { removeStaleTemp, unlinkIfThere } from './temp-files.js';
 import { readMarker } from './vault-marker.js';
 

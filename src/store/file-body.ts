@@ -1,9 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { SealdropError } from '../errors.js';
+import { SealdropError, interrupted } from '../errors.js';
 import { printable } from '../printable.js';
 import { fsError } from './fs-errors.js';
-import { interrupted } from './signals.js';
 
 const PIECE = 256 * 1024;
 

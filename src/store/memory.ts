@@ -1,7 +1,7 @@
 /** A store in memory, for tests and for users of the library. */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { SealdropError } from '../errors.js';
+import { SealdropError, interrupted, throwIfAborted } from '../errors.js';
 import type {
   ByteSource,
   GetOptions,
@@ -14,7 +14,6 @@ import type {
 import { printable } from '../printable.js';
 import { pull } from './pull.js';
 import { resolveRange } from './ranges.js';
-import { interrupted, throwIfAborted } from './signals.js';
 
 const CHUNK = 64 * 1024;
 

@@ -9,6 +9,7 @@ import {
   UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
+import { throwIfAborted } from '../errors.js';
 import type { PutOptions } from '../ports.js';
 import { isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
 import type { Part } from './cut-parts.js';
@@ -21,8 +22,9 @@ import {
   withPayloadHash,
   type Checked,
 } from './integrity.js';
-import { askedOf, sending, unquoted, type S3Bucket } from './s3-bucket.js';
+import { askedOf, sending, unquoted, uploading, type S3Bucket } from './s3-bucket.js';
 import { factsOf, isDenied, isNoSuchUpload, notS3, s3Error } from './s3-errors.js';
+import { delayed } from './signals.js';
 
 export interface Completed {
   readonly etag: string | undefined;
@@ -33,6 +35,8 @@ export interface Completed {
 export type Discarded = 'removed' | 'gone' | 'left';
 
 const CLEANUP_TIME = 30_000;
+/** For the answer to the beginning of an upload that is not wanted any more. */
+const ANSWER_TIME = 5_000;
 
 export class MultipartUpload {
   readonly #bucket: S3Bucket;
@@ -72,7 +76,9 @@ export class MultipartUpload {
       ...(options.metadata && { Metadata: { ...options.metadata } }),
       ...(whole && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
     });
-    const { UploadId: id } = await bucket.client.send(command, sending(signal));
+    // Not given up at once: an upload that the store has begun can be removed only by the id in the answer.
+    throwIfAborted(signal);
+    const { UploadId: id } = await bucket.client.send(command, sending(delayed(signal, ANSWER_TIME)));
     if (id === undefined) throw notS3(askedOf(bucket, key), 'began an upload without an id');
     return new MultipartUpload(bucket, key, options, id);
   }
@@ -86,7 +92,7 @@ export class MultipartUpload {
     await resentIfCorrupted(async () => {
       const part = { ...this.#target, PartNumber: number, Body: body, ...proof.headers };
       const command = withPayloadHash(new UploadPartCommand(part), proof.payloadHash);
-      const answer = await this.#mapped(() => this.#bucket.client.send(command, sending(signal)));
+      const answer = await this.#mapped(() => this.#bucket.client.send(command, uploading(signal)));
       if (answer.ETag === undefined)
         throw notS3(askedOf(this.#bucket, this.#key), 'took a part without an ETag');
       const checked = verdict(address, this.#check, proof, answer);

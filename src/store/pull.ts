@@ -1,7 +1,7 @@
-import { SealdropError } from '../errors.js';
+import { SealdropError, throwIfAborted } from '../errors.js';
 import type { ByteSource } from '../ports.js';
 import { printable } from '../printable.js';
-import { orAborted, throwIfAborted } from './signals.js';
+import { orAborted } from './signals.js';
 
 export interface PullOptions {
   /** What the bytes are for, in messages. */

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
-import { isSealdropError, SealdropError } from '../errors.js';
+import { isSealdropError, SealdropError, interrupted } from '../errors.js';
 import { printable } from '../printable.js';
-import { delay, interrupted } from './signals.js';
+import { delay } from './signals.js';
 
 export interface ResumingOptions {
   readonly address: string;

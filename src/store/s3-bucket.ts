@@ -40,6 +40,9 @@ export const askedOf = (bucket: S3Bucket, key: string): Asked => ({
 export const sending = (signal: AbortSignal | undefined) =>
   signal === undefined ? {} : { abortSignal: signal };
 
+/** For what carries an object's bytes: it may take as long as it goes on. */
+export const uploading = (signal: AbortSignal | undefined) => ({ ...sending(signal), requestTimeout: 0 });
+
 export const unquoted = (etag: string): string => /^(?:W\/)?"(.*)"$/.exec(etag)?.[1] ?? etag;
 export const quoted = (etag: string): string => `"${etag}"`;
 

@@ -32,6 +32,8 @@ export interface ClientOptions extends PlaceOptions {
 
 const CONNECT_TIMEOUT = 10_000;
 export const IDLE_TIMEOUT = 60_000;
+/** An answer may take so many times what the connection may stand still: stores join parts while they answer. */
+const ANSWER_FACTOR = 10;
 /** More than one upload needs: a gateway runs several at a time on one store. */
 const MAX_SOCKETS = 64;
 
@@ -62,7 +64,7 @@ export async function connect(options: ClientOptions): Promise<Connection> {
     maxAttempts: options.maxAttempts ?? 5,
     requestHandler: handlerOf(options),
   });
-  checkAnswers(client);
+  checkAnswers(client, answerTime(options));
   return { client, endpoint };
 }
 
@@ -93,11 +95,18 @@ function handlerOf(options: ClientOptions): NodeHttpHandler {
     httpAgent: new HttpAgent(agent),
     httpsAgent: new HttpsAgent(ca ? { ...agent, ca } : agent),
     connectionTimeout: CONNECT_TIMEOUT,
-    // Of silence. `requestTimeout` would limit the whole request, however large.
+    // Of silence.
     socketTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
+    // Of the whole request until its answer begins, drop by drop; uploads go without, however large they are.
+    requestTimeout: answerTime(options),
+    throwOnRequestTimeout: true,
     // It has nothing to say but that requests wait for a socket, which is what they shall do.
     logger: SILENT,
   });
+}
+
+function answerTime({ idleTimeout = IDLE_TIMEOUT }: ClientOptions): number {
+  return ANSWER_FACTOR * idleTimeout;
 }
 
 function authorities(path: string | undefined): string[] | undefined {

@@ -1,8 +1,7 @@
 /** What a failed request means, told by names, status and codes: never by the text of a message. */
-import { isSealdropError, SealdropError, type ErrorCode, type ErrorDetails } from '../errors.js';
+import { isSealdropError, SealdropError, type ErrorCode, type ErrorDetails, interrupted } from '../errors.js';
 import { printable } from '../printable.js';
 import { rangeRefused } from './ranges.js';
-import { interrupted } from './signals.js';
 
 /** What was asked, for the message. */
 export interface Asked {

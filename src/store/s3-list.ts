@@ -14,6 +14,11 @@ type Page = Pick<
   ListObjectsV2CommandOutput & ListObjectsCommandOutput,
   'Contents' | 'IsTruncated' | 'EncodingType' | 'Name'
 >;
+/** Without any key in a row. Stores answer so that skip much that was deleted. */
+const MAX_EMPTY_PAGES = 1_000;
+/** Of 1,000 uploads each: more of one key are no use to anybody. */
+const MAX_UPLOAD_PAGES = 10;
+
 type PageRequest = (after: string | undefined) => Promise<{ page: Page; next: string | undefined }>;
 
 /** All objects whose keys begin with `prefix`, page by page. */
@@ -67,23 +72,33 @@ function pageV1(bucket: S3Bucket, prefix: string, { signal }: SignalOption): Pag
 
 async function* pages(bucket: S3Bucket, prefix: string, request: PageRequest): AsyncGenerator<ObjectInfo> {
   let after: string | undefined;
-  for (;;) {
+  let last = '';
+  for (let empty = 0; ;) {
     const { page, next } = await request(after);
     const { Contents, IsTruncated, EncodingType, Name } = page;
     // Any XML is understood as a list with nothing in it.
     if (Contents === undefined && IsTruncated === undefined && Name === undefined)
       throw notS3(askedOf(bucket, prefix), 'answered a listing with something else');
+    const lastBefore = last;
     for (const { Key, Size, ETag, LastModified } of Contents ?? []) {
       if (Key === undefined || Size === undefined) continue;
       const key = decoded(Key, EncodingType);
+      if (isBehind(key, last)) last = key;
       yield { key, size: Size, etag: unquoted(ETag ?? ''), modified: LastModified ?? new Date(0) };
     }
     if (IsTruncated !== true) return;
     if (next === undefined || next === after)
       throw notS3(askedOf(bucket, prefix), 'broke a listing off without saying where it goes on');
+    // Keys come in order: a page with none behind those before it leads in a circle, whatever it says of the next.
+    empty = Contents?.length ? 0 : empty + 1;
+    if (empty > MAX_EMPTY_PAGES || (empty === 0 && last === lastBefore))
+      throw notS3(askedOf(bucket, prefix), 'answered a listing that does not come to an end');
     after = next;
   }
 }
+
+const isBehind = (key: string, other: string): boolean =>
+  Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
 
 /** As in forms: `+` is a space. Left as it is where the store says that it didn't encode. */
 function decoded(name: string, encoding: string | undefined): string {
@@ -104,18 +119,30 @@ export async function listUnfinished(
   const found: UnfinishedUpload[] = [];
   try {
     let page: ListMultipartUploadsCommandOutput | undefined;
-    do {
+    for (let count = 0; count < MAX_UPLOAD_PAGES; count++) {
+      const before = page;
       page = await bucket.client.send(uploadsCommand(bucket, key, page), sending(signal));
       for (const { Key, UploadId, Initiated } of page.Uploads ?? [])
         if (Key !== undefined && UploadId !== undefined && decoded(Key, page.EncodingType) === key)
           found.push({ key, id: UploadId, ...(Initiated && { started: Initiated }) });
-    } while (page.IsTruncated === true && page.NextUploadIdMarker !== undefined);
+      if (page.IsTruncated !== true || page.NextUploadIdMarker === undefined || isSamePlace(page, before))
+        break;
+    }
     return found;
   } catch (error) {
     const facts = factsOf(error);
     if (isDenied(facts) || isNotImplemented(facts)) return found;
     throw s3Error(error, askedOf(bucket, key));
   }
+}
+
+function isSamePlace(
+  page: ListMultipartUploadsCommandOutput,
+  before: ListMultipartUploadsCommandOutput | undefined,
+): boolean {
+  return (
+    page.NextKeyMarker === before?.NextKeyMarker && page.NextUploadIdMarker === before?.NextUploadIdMarker
+  );
 }
 
 function uploadsCommand(

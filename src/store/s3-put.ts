@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { isSealdropError, SealdropError } from '../errors.js';
-import type { ByteSource, PutOptions, PutResult } from '../ports.js';
+import { isSealdropError, SealdropError, interrupted, throwIfAborted } from '../errors.js';
+import type { ByteSource, ObjectInfo, PutOptions, PutResult } from '../ports.js';
 import { printable } from '../printable.js';
 import { isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
 import { BufferPool, cutParts, type Part } from './cut-parts.js';
@@ -11,9 +11,17 @@ import { checkFor, prove, resentIfCorrupted, verdict, withPayloadHash, type Answ
 import { MultipartUpload, type Completed } from './multipart.js';
 import { planParts } from './part-plan.js';
 import { pull } from './pull.js';
-import { askedOf, explained, headObject, sending, unquoted, versionOf, type S3Bucket } from './s3-bucket.js';
+import {
+  askedOf,
+  explained,
+  headObject,
+  unquoted,
+  uploading,
+  versionOf,
+  type S3Bucket,
+} from './s3-bucket.js';
 import { notS3 } from './s3-errors.js';
-import { delay, interrupted, throwIfAborted } from './signals.js';
+import { delay } from './signals.js';
 
 export async function putObject(
   bucket: S3Bucket,
@@ -84,7 +92,7 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
       ...proof.headers,
       ...headers,
     });
-    const answer = await bucket.client.send(withPayloadHash(command, proof.payloadHash), sending(signal));
+    const answer = await bucket.client.send(withPayloadHash(command, proof.payloadHash), uploading(signal));
     if (answer.ETag === undefined) throw notS3(askedOf(bucket, key), 'took an object without an ETag');
     return { answer: answer as Answer, etag: unquoted(answer.ETag), version: answer.VersionId };
   };
@@ -94,12 +102,15 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
     const info = await isWhatWasSent(bucket, key, sent, signal);
     return info && { answer: { ETag: info.etag }, etag: info.etag, version: info.version };
   };
-  return resentIfCorrupted(async () => {
+  const result = await resentIfCorrupted<PutResult>(async () => {
     const write = writeVisibly(bucket, { key, options: { ...options, signal }, send, settle });
     const { answer, etag, version } = await job.explain(write);
     const checked = verdict(askedOf(bucket, key).address, check, proof, answer);
     return { etag, size: body.length, ...versionOf({ VersionId: version }), checked };
   });
+  // Nothing else speaks for it.
+  if (result.checked === 'size') await assertStoredSize(job, body.length);
+  return result;
 }
 
 async function putInParts(
@@ -155,20 +166,11 @@ async function sendParts(
   if (job.signal.aborted) throw job.fail(interrupted(job.signal.reason));
 }
 
-/** The object as it stands there must have the size of what was sent. */
 async function confirmed(job: Job, upload: MultipartUpload, completed: Completed): Promise<PutResult> {
-  const { bucket, key } = job;
-  const head = await headWhenThere(bucket, key);
-  const size = head?.size ?? upload.size;
-  if (size !== upload.size)
-    throw new SealdropError(
-      'upload_corrupted',
-      `${printable(askedOf(bucket, key).address)}: ${upload.size} bytes were sent, and the store holds ${size}`,
-      { retryable: true },
-    );
+  const head = await assertStoredSize(job, upload.size);
   return {
     etag: completed.etag ?? head?.etag ?? '',
-    size,
+    size: upload.size,
     ...versionOf({ VersionId: completed.version }),
     checked: upload.checked ?? 'size',
     upload: upload.id,
@@ -176,10 +178,24 @@ async function confirmed(job: Job, upload: MultipartUpload, completed: Completed
 }
 
 /**
- * Some stores show an object only a moment after they have said that it is complete. Undefined for credentials that may
- * write and not look: each part was checked, and the store has said that the object is there.
+ * The object as it stands there must have the size of what was sent.
+ * @throws SealdropError `upload_corrupted`
  */
-async function headWhenThere(bucket: S3Bucket, key: string) {
+async function assertStoredSize({ bucket, key }: Job, sent: number): Promise<ObjectInfo | undefined> {
+  const head = await headWhenThere(bucket, key);
+  if (head === undefined || head.size === sent) return head;
+  throw new SealdropError(
+    'upload_corrupted',
+    `${printable(askedOf(bucket, key).address)}: ${sent} bytes were sent, and the store holds ${head.size}`,
+    { retryable: true },
+  );
+}
+
+/**
+ * Some stores show an object only a moment after they have said that it is complete. Undefined for credentials that may
+ * write and not look: what was sent was checked, as far as it can be, and the store has said that it is there.
+ */
+async function headWhenThere(bucket: S3Bucket, key: string): Promise<ObjectInfo | undefined> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await headObject(bucket, key);

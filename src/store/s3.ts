@@ -1,7 +1,7 @@
 /** An S3 bucket as a store. The key of an object is everything after the bucket. */
 import type { Readable } from 'node:stream';
 import { DeleteObjectCommand } from '@aws-sdk/client-s3';
-import { SealdropError } from '../errors.js';
+import { SealdropError, throwIfAborted } from '../errors.js';
 import type {
   ByteSource,
   ChecksumMode,
@@ -20,7 +20,6 @@ import { connect, IDLE_TIMEOUT, type ClientOptions } from './s3-client.js';
 import { getObject } from './s3-get.js';
 import { listObjects, listUnfinished } from './s3-list.js';
 import { putObject } from './s3-put.js';
-import { throwIfAborted } from './signals.js';
 
 export type { S3Credentials } from './s3-client.js';
 

@@ -13,7 +13,12 @@ import { syncFolder } from './temp-files.js';
 
 const RESERVED = '.sealdrop-';
 
-export const isReserved = (name: string): boolean => name.startsWith(RESERVED);
+/** As file systems compare that ignore case: by folding, and without the characters that are not seen. */
+export const isReserved = (name: string): boolean =>
+  name
+    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
+    .toUpperCase()
+    .startsWith(RESERVED.toUpperCase());
 
 /** @throws SealdropError `key_not_storable` */
 export function assertNotReserved(key: string): void {

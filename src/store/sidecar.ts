@@ -3,12 +3,15 @@
  * sidecar that was not written together with the body it finds is as good as none.
  */
 import { createHash } from 'node:crypto';
-import { constants, open, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ObjectInfo } from '../ports.js';
+import { readSmallFile } from './small-file.js';
 import { openTemp, ownFolder, unlinkIfThere } from './temp-files.js';
 
 const META_FOLDER = '.sealdrop-meta';
+/** Many times what S3 takes as metadata. */
+const MAX_BYTES = 64 * 1024;
 
 /** What ties a sidecar to a body: `mtimeNs` survives the body's rename. */
 export interface BodyStamp {
@@ -58,12 +61,8 @@ export async function readSidecar(
   stamp: BodyStamp,
 ): Promise<Metadata | undefined> {
   try {
-    const file = await open(join(root, META_FOLDER, nameOf(key)), constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      return matching(JSON.parse(await file.readFile('utf8')), key, stamp);
-    } finally {
-      await file.close();
-    }
+    const { text } = await readSmallFile(join(root, META_FOLDER, nameOf(key)), MAX_BYTES);
+    return text === undefined ? undefined : matching(JSON.parse(text), key, stamp);
   } catch {
     return undefined;
   }

@@ -1,14 +1,4 @@
-import { SealdropError } from '../errors.js';
-
-/** The error that an aborted signal becomes. */
-export function interrupted(cause?: unknown): SealdropError {
-  return new SealdropError('interrupted', 'interrupted', { cause });
-}
-
-/** @throws SealdropError `interrupted` */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw interrupted(signal.reason);
-}
+import { interrupted, throwIfAborted } from '../errors.js';
 
 /** The promise, or `interrupted` as soon as the signal fires: for promises that know no signals. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -29,4 +19,13 @@ export async function delay(milliseconds: number, signal?: AbortSignal): Promise
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Fires so many milliseconds after another one. */
+export function delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
+  const later = new AbortController();
+  const wait = () => setTimeout(() => later.abort(signal.reason), milliseconds).unref();
+  if (signal.aborted) wait();
+  else signal.addEventListener('abort', wait, { once: true });
+  return later.signal;
 }

@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { constants, lstat, mkdir, open, readdir, unlink, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SealdropError } from '../errors.js';
+import { HeldFolder } from '../held-folder.js';
 import { printable } from '../printable.js';
 import { hasCode } from './fs-errors.js';
 
 const TEMP_FOLDER = '.sealdrop-tmp';
+const TEMP_NAME = /^[0-9a-f]{32}$/;
 const STALE_AFTER = 24 * 60 * 60 * 1000;
 
 /** A folder of ours right under the root, made if missing. Never one that a symbolic link leads to. */
@@ -42,27 +44,39 @@ export async function unlinkIfThere(path: string): Promise<void> {
   }
 }
 
-/** Removes what crashed writers left behind: files older than a day, so that no running one loses its own. */
+/**
+ * Removes what crashed writers left behind: files older than a day, so that no running one loses its own. Only in a
+ * folder of ours, held while it is done, and only what is named as such files are: whoever may write into the vault
+ * could put a link to other files of ours in its place.
+ */
 export async function removeStaleTemp(root: string, now = Date.now()): Promise<number> {
-  const folder = join(root, TEMP_FOLDER);
+  const folder = await openIfThere(join(root, TEMP_FOLDER));
+  if (folder === undefined) return 0;
+  try {
+    return (await folder.stat()).uid === (process.geteuid?.() ?? 0) ? await removeStale(folder, now) : 0;
+  } finally {
+    await folder.close();
+  }
+}
+
+async function removeStale(folder: HeldFolder, now: number): Promise<number> {
   let removed = 0;
-  for (const name of await namesIn(folder)) {
-    const path = join(folder, name);
-    const stat = await lstat(path).catch(() => undefined);
+  for (const name of await readdir(folder.at())) {
+    if (!TEMP_NAME.test(name)) continue;
+    const stat = await lstat(folder.at(name)).catch(() => undefined);
     if (!stat?.isFile() || now - stat.mtimeMs < STALE_AFTER) continue;
-    await unlinkIfThere(path);
+    await unlinkIfThere(folder.at(name));
     removed++;
   }
   return removed;
 }
 
-async function namesIn(folder: string): Promise<string[]> {
+async function openIfThere(path: string): Promise<HeldFolder | undefined> {
   try {
-    // A link in the folder's place leads to files that are not ours.
-    if (!(await lstat(folder)).isDirectory()) return [];
-    return await readdir(folder);
+    return await HeldFolder.open(path);
   } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
+    // A link, or a file: what it leads to is not ours.
+    if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) return undefined;
     throw error;
   }
 }

@@ -2,14 +2,18 @@
  * The marker file that makes a directory a vault. Keys of objects are paths below it, and messages are bound to their
  * keys, so the root must be found the same way by whoever writes and whoever reads.
  */
-import { lstat, mkdir, open, readdir, readFile } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, mkdir, open, readdir, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { SealdropError } from '../errors.js';
 import { printable } from '../printable.js';
 import { fsError, hasCode } from './fs-errors.js';
+import { readSmallFile } from './small-file.js';
 import { removeStaleTemp } from './temp-files.js';
 
 export const MARKER_FILE = '.sealdrop-vault';
+const MAX_BYTES = 4096;
+const OTHERS_WRITE = 0o002;
 
 /** Whether objects that are not bound to their key are refused there. */
 export type Binding = 'required' | 'allow';
@@ -27,18 +31,33 @@ export interface FoundVault {
 }
 
 /**
- * The marker of a directory, or undefined where it has none.
+ * The marker of a directory, or undefined where it has none, or none that is believed.
  * @throws SealdropError `not_a_vault` for a marker that cannot be understood
  */
 export async function readMarker(root: string): Promise<VaultMarker | undefined> {
   const path = join(root, MARKER_FILE);
   try {
-    if (!(await lstat(path)).isFile()) throw badMarker(path, 'it is not a regular file');
-    return parseMarker(path, await readFile(path, 'utf8'));
+    const folder = await stat(root);
+    const seen = await lstat(path);
+    // Before anything else: others' files in a shared directory must not be errors either.
+    if (!isBelieved(folder, seen)) return undefined;
+    if (!seen.isFile()) throw badMarker(path, 'it is not a regular file');
+    const opened = await readSmallFile(path, MAX_BYTES);
+    // Another file may have been put there since.
+    if (!isBelieved(folder, opened.stat)) return undefined;
+    return parseMarker(path, opened.text);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return undefined;
     throw fsError(error, `file://${path}`);
   }
+}
+
+/**
+ * Where everybody may write (/tmp), anybody could plant a marker, and so choose the root and the binding of everything
+ * below: there it counts if it is ours, root's, or the directory's owner's, and is as good as absent otherwise.
+ */
+export function isBelieved(folder: Pick<Stats, 'mode' | 'uid'>, marker: Pick<Stats, 'uid'>): boolean {
+  return (folder.mode & OTHERS_WRITE) === 0 || [process.geteuid?.(), 0, folder.uid].includes(marker.uid);
 }
 
 /** Walks up from a path, which need not exist, to the vault that it is in. */
@@ -100,7 +119,8 @@ async function writeMarker(root: string, marker: VaultMarker): Promise<void> {
   }
 }
 
-function parseMarker(path: string, text: string): VaultMarker {
+function parseMarker(path: string, text: string | undefined): VaultMarker {
+  if (text === undefined) throw badMarker(path, `it has more than ${MAX_BYTES} bytes`);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,3 +1,4 @@
+import { throwIfAborted } from '../errors.js';
 import type { ByteSource, Decryptor, MessageInfo, ObjectStore } from '../ports.js';
 import { checkBinding, type Binding, type Bound } from './context.js';
 import { counted } from './put.js';
@@ -38,11 +39,11 @@ export async function openMessage(message: ByteSource, job: OpenJob): Promise<Op
       },
     );
     for await (const piece of plaintext) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       await target.write(piece);
       plaintextSize += piece.length;
     }
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     await target.commit();
     return { ...accepted!, plaintextSize };
   } catch (error) {

@@ -48,7 +48,8 @@ export async function openFileSource(path: string, options: { follow?: boolean }
 
 async function openForReading(path: string, follow: boolean): Promise<FileHandle> {
   try {
-    return await open(path, constants.O_RDONLY | (follow ? 0 : constants.O_NOFOLLOW));
+    // Where links are not followed only regular files are meant: a pipe in their place must not be waited for.
+    return await open(path, constants.O_RDONLY | (follow ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK));
   } catch (cause) {
     const code = systemCode(cause);
     if (code === 'ENOENT' || code === 'ENOTDIR')

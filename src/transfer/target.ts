@@ -1,9 +1,9 @@
 /** Where plaintext goes: a file that appears only when everything was checked, or a stream. */
 import { randomBytes } from 'node:crypto';
-import { type Stats } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { SealdropError, systemCode } from '../errors.js';
+import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
 
 export interface Target {
@@ -19,6 +19,8 @@ export interface Target {
 export interface FileTargetOptions {
   /** Default true. */
   overwrite?: boolean;
+  /** Permissions. Default: those of the file that is replaced, or what the umask leaves. */
+  mode?: number;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
     aside,
     path: real,
     overwrite,
-    mode: existing === undefined ? undefined : existing.mode,
+    mode: options.mode ?? existing?.mode,
   });
 }
 
@@ -90,6 +92,7 @@ class AsideFile implements Target {
       this.#present = false;
       await syncDirectory(dirname(path));
     } catch (cause) {
+      if (isSealdropError(cause)) throw cause;
       if (systemCode(cause) === 'EEXIST') throw targetExists(path);
       throw unwritable(path, cause);
     }
@@ -109,7 +112,14 @@ class AsideFile implements Target {
 }
 
 async function moveWithoutOverwriting(from: string, to: string): Promise<void> {
-  await link(from, to);
+  try {
+    await link(from, to);
+  } catch (error) {
+    // A file system without hard links: looking first is the best that can be done.
+    if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(systemCode(error) ?? '')) throw error;
+    if ((await statOrNothing(to)) !== undefined) throw targetExists(to);
+    return rename(from, to);
+  }
   await unlink(from);
 }
 
@@ -121,9 +131,16 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 async function specialTarget(path: string): Promise<Target> {
-  const handle = await open(path, 'w').catch((cause: unknown) => {
+  // Neither made nor emptied: if a file has come in its place meanwhile, nothing happens to it.
+  const handle = await open(path, constants.O_WRONLY).catch((cause: unknown) => {
     throw unwritable(path, cause);
   });
+  if ((await handle.stat()).isFile()) {
+    await handle.close();
+    throw new SealdropError('target_unwritable', `${printable(path)} became another file`, {
+      retryable: true,
+    });
+  }
   const close = () => handle.close().catch(() => undefined);
   return {
     held: false,
@@ -158,8 +175,31 @@ function unwritable(path: string, cause: unknown): SealdropError {
       cause,
       hint: 'free some space, or name a target on another disk',
     });
-  const missing = code === 'ENOENT' ? ': its directory is not there' : `: ${code}`;
-  return new SealdropError('target_unwritable', `cannot write ${printable(path)}${missing}`, { cause });
+  if (code === 'ENOENT')
+    return new SealdropError(
+      'target_unwritable',
+      `cannot write ${printable(path)}: its directory is not there`,
+      {
+        cause,
+        hint: `make it first: mkdir -p ${printable(dirname(path))}`,
+      },
+    );
+  return new SealdropError('target_unwritable', `cannot write ${printable(path)}: ${code}`, { cause });
+}
+
+/**
+ * A small file, there whole or not at all, that replaces nothing.
+ * @throws SealdropError `target_exists`, `target_unwritable`, `disk_full`
+ */
+export async function writeNewFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  const target = await openFileTarget(path, { overwrite: false, mode });
+  try {
+    await target.write(bytes);
+    await target.commit();
+  } catch (error) {
+    await target.discard();
+    throw error;
+  }
 }
 
 /** A stream, such as standard output: authenticated bytes go out as they come. */

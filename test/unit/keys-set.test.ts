@@ -2,6 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { isSealdropError } from '../../src/errors.js';
 import { readPublicKeySet } from '../../src/keys/key-set.js';
+import { rsaWrappingKeys } from '../../src/keys/raw-rsa/wrap.js';
 import { readPrivateKeySet } from '../../src/keys/private-key-set.js';
 import { fingerprintOf } from '../../src/keys/public-key.js';
 import { privatePem, publicPem, rsaPair } from '../helpers/keys.js';
@@ -77,7 +78,7 @@ describe('a private key set', () => {
     expect(() => readPrivateKeySet(set(entry), 'SET')).toThrow(
       expect.objectContaining({
         code: 'invalid_key',
-        message: 'SET has public halves only, a private key is needed',
+        message: 'SET has no private RSA key in it',
       }),
     );
   });
@@ -90,6 +91,29 @@ describe('a private key set', () => {
     expect(names({ name: 'b' })).toEqual([['MyAppKeys', 'b']]);
     expect(names({ namespace: 'a' })).toEqual([['a', 'S3RSAKey']]);
   });
+});
+
+test('a raw AES key in a public set is refused: whoever wraps with it can unwrap', () => {
+  const secretKey = Buffer.alloc(32, 0x5a).toString('base64');
+  let error: unknown;
+  try {
+    readPublicKeySet(set({ ...entry, secretKey }), 'SET');
+  } catch (thrown) {
+    error = thrown;
+  }
+  expect(error).toMatchObject({ code: 'private_key_in_public_key_set' });
+  expect((error as Error).message).toContain('keys[0].secretKey');
+  expect((error as Error).message).not.toContain(secretKey);
+});
+
+test('at most 20 recipients, since readers accept no more, and none in the namespace of KMS', () => {
+  const key = readPublicKeySet(set(entry), 'SET')[0]!;
+  const many = Array.from({ length: 21 }, (_, i) => ({ ...key, name: `k${i}` }));
+  expect(rsaWrappingKeys(many.slice(1)).recipients).toHaveLength(20);
+  expect(() => rsaWrappingKeys(many)).toThrow(expect.objectContaining({ code: 'usage' }));
+  expect(() => rsaWrappingKeys([{ ...key, namespace: 'aws-kms' }])).toThrow(
+    expect.objectContaining({ code: 'usage' }),
+  );
 });
 
 describe('a malformed document is `invalid_key`, with the place and nothing of a key', () => {
@@ -121,7 +145,7 @@ describe('a malformed document is `invalid_key`, with the place and nothing of a
     'a private key that is null': [set({ ...valid, privateKey: null }), 'keys[0].privateKey'],
     'an unknown state': [set({ ...valid, state: 'Active' }), 'keys[0].state'],
     'the same names twice': [set(valid, valid), 'ns/one'],
-    'a secret key': [set({ ...entry, secretKey }), 'keys[0].secretKey'],
+    'a secret key that is a number': [set({ ...entry, secretKey: 7 }), 'keys[0].secretKey'],
   };
 
   test.each(Object.keys(cases))('%s', (which) => {

@@ -46,7 +46,8 @@ function entries(program: Command): Entry[] {
 function bashScript(program: Command): string {
   const commands = entries(program);
   const cases = commands.map(
-    ({ name, options }) => `    ${name}) words="${options.map((o) => o.flag).join(' ')}" ;;`,
+    ({ name, options }) =>
+      `    ${name}) words="${[...(name === 'completion' ? SHELLS : []), ...options.map((o) => o.flag)].join(' ')}" ;;`,
   );
   const choices = commands
     .flatMap((c) => c.options)
@@ -63,7 +64,6 @@ ${choices.join('\n')}
   esac
   case "\${COMP_WORDS[1]}" in
 ${cases.join('\n')}
-    completion) words="bash zsh fish" ;;
   esac
   case "$current" in
     -*) COMPREPLY=($(compgen -W "$words" -- "$current")) ;;

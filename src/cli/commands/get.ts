@@ -47,6 +47,7 @@ export function getCommand(environment: Environment): Command {
     .addHelpText('after', GET_EXAMPLES)
     .action(async (source: string, target: string, options: GetOptions) => {
       const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
+      assertHere(target);
       const decryptor = await openDecryptor(environment, options);
       const openTarget = async (key: string, vault?: Vault) => {
         const path = await targetPath(target, key);
@@ -150,6 +151,19 @@ async function openOne(
     progress.stop();
     vault.store.close();
   }
+}
+
+/** Plaintext goes to files and pipes. */
+function assertHere(target: string): void {
+  const address = parseAddress(target);
+  if (address.kind === 'stdio' || (address.kind === 'file' && !address.named)) return;
+  throw new SealdropError(
+    'usage',
+    `${printable(target)} is no file: get writes plaintext, and into no vault`,
+    {
+      hint: 'sealdrop get SOURCE TARGET, where TARGET is a path or -; files go into a vault with sealdrop put',
+    },
+  );
 }
 
 /** The file meant by a target, which may be a directory. */

@@ -1,9 +1,10 @@
-import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { SealdropError, systemCode } from '../../errors.js';
+import { SealdropError } from '../../errors.js';
 import type { KeyPair } from '../../config/settings.js';
 import { printable } from '../../printable.js';
+import { writeNewFile } from '../../transfer/target.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { askNewPassphrase } from '../passphrase.js';
@@ -63,56 +64,31 @@ async function orInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<
   });
 }
 
-/** Makes both files or none, and never replaces one. @returns the fingerprint */
+/**
+ * Makes both files, each whole or not at all, and never replaces one. The private key comes first: a public key without
+ * it would encrypt what nobody can open.
+ * @returns the fingerprint
+ */
 export async function writeKeyPair(
   files: { privateKey: string; publicKey: string },
   make: () => Promise<KeyPair>,
 ): Promise<string> {
-  const privateFile = await create(files.privateKey, 0o600);
+  for (const path of [files.privateKey, files.publicKey]) await assertAbsent(path);
+  const pair = await make();
+  await writeNewFile(files.privateKey, Buffer.from(pair.privateKey.reveal()), 0o600);
   try {
-    const publicFile = await create(files.publicKey, 0o644);
-    try {
-      const pair = await make();
-      await finish(privateFile, pair.privateKey.reveal());
-      await finish(publicFile, pair.publicKey);
-      return pair.fingerprint;
-    } catch (error) {
-      await publicFile.close().catch(() => undefined);
-      await unlink(files.publicKey);
-      throw error;
-    }
+    await writeNewFile(files.publicKey, Buffer.from(pair.publicKey), 0o644);
   } catch (error) {
-    await privateFile.close().catch(() => undefined);
     await unlink(files.privateKey);
     throw error;
   }
+  return pair.fingerprint;
 }
 
-async function create(path: string, mode: number): Promise<FileHandle> {
-  try {
-    return await open(path, 'wx', mode);
-  } catch (cause) {
-    if (systemCode(cause) === 'EEXIST')
-      throw new SealdropError('target_exists', `${printable(path)} is there already`, {
-        hint: 'a key that is gone opens nothing any more, so none is replaced: name another directory',
-      });
-    if (systemCode(cause) === 'ENOENT')
-      throw new SealdropError('target_unwritable', `the directory ${printable(dirname(path))} is not there`, {
-        cause,
-        hint: `make it first: mkdir -p ${printable(dirname(path))}`,
-      });
-    throw new SealdropError(
-      'target_unwritable',
-      `cannot write ${printable(path)}: ${systemCode(cause) ?? 'error'}`,
-      {
-        cause,
-      },
-    );
-  }
-}
-
-async function finish(file: FileHandle, text: string): Promise<void> {
-  await file.writeFile(text);
-  await file.sync();
-  await file.close();
+async function assertAbsent(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  throw new SealdropError('target_exists', `${printable(path)} is there already`, {
+    hint: 'a key that is gone opens nothing any more, so none is replaced: name another directory',
+  });
 }

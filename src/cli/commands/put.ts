@@ -77,6 +77,11 @@ function assertSources(sources: readonly string[], target: string): void {
     throw new SealdropError('usage', `the target is missing after ${printable(target)}`, {
       hint: 'sealdrop put SOURCE TARGET, where TARGET is s3://bucket/key or file:///directory/key',
     });
+  const address = sources.find((source) => /^(s3|file):\/\//.test(source));
+  if (address !== undefined)
+    throw new SealdropError('usage', `${printable(address)} is no file: the sources of put are files here`, {
+      hint: 'sealdrop put SOURCE TARGET, with the vault last; objects are taken out with sealdrop get',
+    });
   if (target === '-' && sources.length > 1)
     throw new SealdropError('usage', 'standard output takes one message: name one source');
   if (sources.filter((source) => source === '-').length > 1)

@@ -34,9 +34,10 @@ Examples:
   sealdrop serve --inbox inbox --vault file:///mnt/share/vault --public-key public_key.pem --once
   sealdrop serve --defaults
 
-A file is taken when it has not changed for a while. It is kept in the inbox unless --after says otherwise, and not
-encrypted again unless its size or time changes. Hidden files, links, and names that end in ~ .part .partial .tmp
-.crdownload are left alone.`;
+A file is taken when it has not changed for a while: a writer that pauses for longer than --settle is taken for
+finished, so choose a longer one with --after delete, or write under a temporary name and rename. It is kept in the
+inbox unless --after says otherwise, and not encrypted again unless its size or time changes. Hidden files and folders,
+links, and names that end in ~ .part .partial .tmp .crdownload are left alone.`;
 
 export function serveCommand(environment: Environment): Command {
   const command = new Command('serve')

@@ -59,6 +59,7 @@ class RsaWrapKeyring extends KeyringNode {
 
 /** Data keys are wrapped to every one of the keys; any one of their private halves opens the message. */
 export function rsaWrappingKeys(keys: readonly PublicWrappingKey[]): WrappingKeys {
+  assertUsable(keys);
   const [first, ...rest] = keys.map((key) => new RsaWrapKeyring(key));
   if (first === undefined)
     throw new SealdropError('key_required', 'there is no public key to encrypt with', {
@@ -68,6 +69,22 @@ export function rsaWrappingKeys(keys: readonly PublicWrappingKey[]): WrappingKey
     keyring: rest.length === 0 ? first : new MultiKeyringNode({ generator: first, children: rest }),
     recipients: keys.map(recipientOf),
   };
+}
+
+// More than our own reader accepts by default.
+const MAX_RECIPIENTS = 20;
+
+function assertUsable(keys: readonly PublicWrappingKey[]): void {
+  if (keys.length > MAX_RECIPIENTS)
+    throw new SealdropError(
+      'usage',
+      `a message goes to at most ${MAX_RECIPIENTS} keys, these are ${keys.length}`,
+    );
+  // Specification, framework/raw-rsa-keyring.md ("Key Namespace"): it would be taken for a KMS key.
+  if (keys.some((key) => key.namespace === 'aws-kms'))
+    throw new SealdropError('usage', 'the key namespace aws-kms belongs to AWS KMS', {
+      hint: 'choose another',
+    });
 }
 
 function recipientOf({ namespace, name, publicKey }: PublicWrappingKey): Recipient {

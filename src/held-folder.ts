@@ -1,12 +1,12 @@
 /**
  * A directory held open: names in it mean files in that very directory, whatever others rename or link meanwhile.
  * Node has no openat(2); on Linux paths through /proc/self/fd do the same. Elsewhere the path itself has to do, and
- * whoever may write into an inbox can still swap a folder between two steps.
+ * whoever may write into an inbox or a vault can still swap a folder between two steps.
  */
 import { constants, existsSync, type Stats } from 'node:fs';
 import { mkdir, open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { systemCode } from '../errors.js';
+import { systemCode } from './errors.js';
 
 const FDS = '/proc/self/fd';
 const heldByNumber = process.platform === 'linux' && existsSync(FDS);
