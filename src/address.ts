@@ -21,6 +21,20 @@ export function parseAddress(text: string): Address {
     const path = text.slice('file://'.length);
     if (!path.startsWith('/'))
       throw badAddress(text, 'the path must begin with a slash: file:///directory/key');
+    // As in S3, nothing is tidied up: an object must not have two addresses.
+    const odd = path
+      .slice(1)
+      .replace(/\/$/, '')
+      .split('/')
+      .find((part) => ['', '.', '..'].includes(part));
+    if (path !== '/' && odd !== undefined)
+      throw new SealdropError(
+        'key_not_storable',
+        `${printable(text)} has an empty segment, or one that is . or ..`,
+        {
+          hint: 'write the path out, without // and without dots',
+        },
+      );
     return { kind: 'file', path, named: true };
   }
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text);

@@ -58,12 +58,7 @@ export async function preparePlaces(
   const ownKeys = defaults && options.publicKey.length === 0;
   if (defaults && options.inbox === undefined) await mkdir(inbox, { recursive: true });
   const place = asPlace(vault);
-  if (ownKeys) {
-    // Before a private key is made there.
-    await assertKeyOutside(DEFAULTS.keys, [inbox, ...(place.kind === 'file' ? [place.path] : [])]);
-    await prepareKeys(environment, output);
-  }
-  return {
+  const places = {
     inbox,
     vault: place,
     publicKeys: ownKeys ? [DEFAULTS.publicKey] : options.publicKey,
@@ -71,6 +66,11 @@ export async function preparePlaces(
     idempotencyKey:
       options.idempotencyKey ?? (ownKeys ? DEFAULTS.idempotencyKey : userState('idempotency.key')),
   };
+  // Before keys or a vault are made in the wrong place.
+  if (place.kind === 'file') await assertApart(inbox, place.path);
+  await assertKeysOutside(places, [inbox, ...(place.kind === 'file' ? [place.path] : [])]);
+  if (ownKeys) await prepareKeys(environment, output);
+  return places;
 }
 
 /** An address as a place for many keys. */
@@ -109,21 +109,21 @@ async function prepareKeys(environment: Environment, output: Output): Promise<vo
 
 /** @throws SealdropError `usage`, `key_exposed` */
 export async function assertKeysApart(places: Places, vault: Vault): Promise<void> {
-  const root = vault.store.kind === 'directory' ? vaultRoot(vault) : undefined;
-  if (root !== undefined) await assertApart(places.inbox, root);
-  const folders = [places.inbox, ...(root === undefined ? [] : [root])];
-  const keys = [...places.publicKeys, places.privateKey, places.idempotencyKey].filter(
-    (key) => key !== undefined,
-  );
-  for (const key of keys) await assertKeyOutside(key, folders);
+  if (vault.store.kind !== 'directory') return;
+  const root = vaultRoot(vault);
+  await assertApart(places.inbox, root);
+  await assertKeysOutside(places, [root]);
 }
 
-async function assertKeyOutside(key: string, folders: readonly string[]): Promise<void> {
-  for (const folder of folders) {
-    if (!(await isWithin(key, folder))) continue;
-    throw new SealdropError('key_exposed', `the key ${printable(key)} lies in ${printable(folder)}`, {
-      hint: 'keys belong neither where plaintext arrives nor where ciphertext is kept: move it elsewhere',
-    });
+async function assertKeysOutside(places: Places, folders: readonly string[]): Promise<void> {
+  const keys = [...places.publicKeys, places.privateKey, places.idempotencyKey];
+  for (const key of keys.filter((each) => each !== undefined)) {
+    for (const folder of folders) {
+      if (!(await isWithin(key, folder))) continue;
+      throw new SealdropError('key_exposed', `the key ${printable(key)} lies in ${printable(folder)}`, {
+        hint: 'keys belong neither where plaintext arrives nor where ciphertext is kept: move it elsewhere',
+      });
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { watch } from 'chokidar';
 import { isSealdropError, SealdropError, type ErrorCode } from '../errors.js';
 import type { Encryptor, ObjectStore } from '../ports.js';
 import { printable } from '../printable.js';
+import { isWithin } from '../real-path.js';
 import type { Secret } from '../secret.js';
 import { encryptObject } from './encrypt-object.js';
 import { openInboxFile, settled, stateOf, versionOf } from './inbox-file.js';
@@ -251,15 +252,12 @@ export class FolderGateway {
   }
 }
 
-/** @throws SealdropError `usage` where one folder lies in the other */
+/** Either may be missing yet. @throws SealdropError `usage` where one folder lies in the other */
 export async function assertApart(inbox: string, vault: string): Promise<void> {
-  const [a, b] = await Promise.all([realpath(inbox), realpath(vault)]);
-  if (a === b || a.startsWith(b + sep) || b.startsWith(a + sep))
-    throw new SealdropError(
-      'usage',
-      `the inbox ${printable(inbox)} and the vault ${printable(vault)} overlap`,
-      {
-        hint: 'ciphertext would be encrypted again: name folders that lie apart',
-      },
-    );
+  if (!(await isWithin(inbox, vault)) && !(await isWithin(vault, inbox))) return;
+  throw new SealdropError(
+    'usage',
+    `the inbox ${printable(inbox)} and the vault ${printable(vault)} overlap`,
+    { hint: 'ciphertext would be encrypted again: name folders that lie apart' },
+  );
 }

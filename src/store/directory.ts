@@ -167,7 +167,7 @@ class DirectoryStore implements ObjectStore {
 
   #notFound(key: string): SealdropError {
     return new SealdropError('object_not_found', `there is no object ${printable(this.address(key))}`, {
-      hint: 'symbolic links and other special files in a vault are no objects',
+      hint: 'see what there is: sealdrop ls (links and special files are no objects)',
     });
   }
 }

@@ -171,7 +171,7 @@ function targetExists(path: string): SealdropError {
 function unwritable(path: string, cause: unknown): SealdropError {
   const code = systemCode(cause) ?? 'unknown error';
   if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code))
-    return new SealdropError('disk_full', `no room to write ${printable(path)} (${code}); nothing was kept`, {
+    return new SealdropError('disk_full', `no room to write ${printable(path)} (${code})`, {
       cause,
       hint: 'free some space, or name a target on another disk',
     });

@@ -165,17 +165,22 @@ describe('a passphrase', () => {
   });
 });
 
-test('where no key may be made: a directory that is missing, a file, a vault', async () => {
+test('the directory is made where it is missing, for its owner alone', async () => {
+  const box = new Box();
+  const { code } = await box.run(['keygen', 'new/keys']);
+  expect(code).toBe(0);
+  expect(box.files()).toEqual(['new/keys/private_key.pem', 'new/keys/public_key.pem']);
+  expect(statSync(box.path('new/keys')).mode & 0o777).toBe(0o700);
+});
+
+test('where no key may be made: a file, a vault', async () => {
   const box = new Box();
   box.write('file', '');
   box.write('vault/.sealdrop-vault', '{"version":1,"binding":"required"}');
   await box.transcript(`
-    $ sealdrop keygen no/such
-    ! error: cannot write no/such/private_key.pem: its directory is not there
-    ! hint: make it first: mkdir -p no/such
-    [1]
     $ sealdrop keygen file
-    ! error: cannot write file/private_key.pem: ENOTDIR
+    ! error: cannot make the directory file
+    ! hint: a file is in its way, or you may not write there: name another directory
     [1]
     $ sealdrop keygen vault
     ! error: vault lies in the vault {dir}/vault

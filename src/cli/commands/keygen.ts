@@ -1,4 +1,4 @@
-import { lstat, unlink } from 'node:fs/promises';
+import { lstat, mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { SealdropError } from '../../errors.js';
@@ -26,7 +26,7 @@ and may go anywhere. The private key opens everything: keep it, and a copy, wher
 export function keygenCommand(environment: Environment): Command {
   const command = new Command('keygen')
     .description('make a key pair')
-    .argument('[directory]', 'where the two files go', '.')
+    .argument('[directory]', 'where the two files go; made if missing', '.')
     .addOption(new Option('--passphrase', 'lock the private key; the passphrase is asked for'))
     .addOption(
       new Option('--passphrase-file <file>', 'lock the private key with the first line of this file'),
@@ -43,6 +43,7 @@ export function keygenCommand(environment: Environment): Command {
         privateKey: join(directory, 'private_key.pem'),
         publicKey: join(directory, 'public_key.pem'),
       };
+      await makeDirectory(directory);
       const fingerprint = await writeKeyPair(files, () =>
         orInterrupted(environment.parts.generateKeyPair(passphrase), environment.signal),
       );
@@ -53,6 +54,16 @@ export function keygenCommand(environment: Environment): Command {
           `fingerprint ${fingerprint}`,
       );
     });
+}
+
+/** Keys are for their owner: a directory made for them is, too. */
+async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new SealdropError('target_unwritable', `cannot make the directory ${printable(path)}`, {
+      cause,
+      hint: 'a file is in its way, or you may not write there: name another directory',
+    });
+  });
 }
 
 /** Making a key takes a second or more, and knows no signals. */

@@ -17,7 +17,7 @@ import { ByteReader } from '../byte-reader.js';
 import { bodyAad, encodeFrameHeader, frameIv, SEQUENCE_END } from './format.js';
 import { sealHeader } from './header.js';
 import { bodyLength, contextLength, footerLength, headerLength, PUBLIC_KEY_FIELD } from './sizes.js';
-import { DEFAULT_SUITE, suiteById, suiteIdText, type Suite } from './suites.js';
+import { allSuites, DEFAULT_SUITE, suiteById, suiteIdText, type Suite } from './suites.js';
 
 export const DEFAULT_FRAME_LENGTH = 1024 * 1024;
 const MAX_FRAME_LENGTH = 64 * 1024 * 1024;
@@ -33,8 +33,14 @@ export interface EncryptorOptions {
 }
 
 export function createEncryptor(keys: WrappingKeys, options: EncryptorOptions = {}): Encryptor {
-  const suite = suiteById(options.suite ?? DEFAULT_SUITE);
-  if (suite === undefined) throw new SealdropError('usage', 'there is no such algorithm suite');
+  const wanted = options.suite ?? DEFAULT_SUITE;
+  const suite = suiteById(wanted);
+  if (suite === undefined)
+    throw new SealdropError('usage', `there is no algorithm suite ${suiteIdText(wanted)}`, {
+      hint: `there are ${allSuites()
+        .map(({ id }) => suiteIdText(id))
+        .join(' ')}`,
+    });
   assertMayWrite(suite, options.commitmentPolicy);
   const frameLength = options.frameLength ?? DEFAULT_FRAME_LENGTH;
   if (!Number.isInteger(frameLength) || frameLength < 1 || frameLength > MAX_FRAME_LENGTH)
