@@ -166,11 +166,8 @@ function reporter(
       case 'failed': {
         const { outcome, retryInMs } = event;
         output.error(event.error, { outcome, name: event.name, retryInMs });
-        const next =
-          retryInMs === undefined
-            ? 'not tried again until it changes or the gateway starts anew'
-            : `tried again in ${Math.ceil(retryInMs / 1000)} s`;
-        if (name !== '') output.note(`failed ${name}: ${next}`);
+        const next = retryInMs === undefined ? '' : `: tried again in ${Math.ceil(retryInMs / 1000)} s`;
+        if (name !== '') output.note(`failed ${name}${next}`);
         return;
       }
       case 'skipped':
