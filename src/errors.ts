@@ -1,8 +1,8 @@
 /**
  * One family of errors. Callers branch on `code`, never on text.
  *
- * The codes of class `integrity` say what was wrong with a message; nothing that failed a check has been
- * released when one of them is thrown.
+ * The codes of class `integrity` say what was wrong with a message. What a reader was handed before one of them
+ * was thrown had passed its check.
  */
 
 const EXIT_OF_CLASS = {

@@ -32,8 +32,9 @@ export interface PutOptions extends EncryptSettings, StoreSettings {
 }
 
 /**
- * Encrypts a file or a stream into a vault.
- * @throws SealdropError; nothing of it is in the vault then
+ * Encrypts a file or a stream into a vault. A new or empty directory becomes one.
+ * @throws SealdropError: what keys, source and store can fail with (docs/errors.md). Nothing of it is in the vault then,
+ * but where the store went silent at the end, or kept it damaged (`upload_corrupted`)
  */
 export async function put(options: PutOptions): Promise<PutReport & { address: string }> {
   const encryptor = await openEncryptor(options);
@@ -63,8 +64,9 @@ export interface GetOptions extends DecryptSettings, StoreSettings, Partial<Bind
 }
 
 /**
- * Decrypts an object into a file or a stream.
- * @throws SealdropError; a file target is as it was before then
+ * Decrypts an object into a file or a stream, which is not ended.
+ * @throws SealdropError: an integrity code, or what keys, store and target can fail with (docs/errors.md). A file target is
+ * as it was before then
  */
 export async function get(options: GetOptions): Promise<OpenReport> {
   const decryptor = await openDecryptor(options);

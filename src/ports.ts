@@ -39,12 +39,17 @@ export interface GetOptions {
 /** What must hold at the moment the object becomes visible. */
 export type WriteCondition = { readonly absent: true } | { readonly ifMatch: string };
 
+export const UPLOAD_ENTRY = 'sealdrop-upload';
+
 export interface PutOptions {
   /** Bytes that will come, where known exactly. More or fewer are `source_changed`, and nothing is stored. */
   size?: number;
   /** About how many will come, where `size` is not known: lets a store choose its part size. */
   expectedSize?: number;
-  /** Names lower case, values printable ASCII. */
+  /**
+   * Names lower case, values printable ASCII. An entry `UPLOAD_ENTRY` that no other put has lets a store tell its own
+   * object from an older one when the answer to a write was lost.
+   */
   metadata?: Readonly<Record<string, string>>;
   condition?: WriteCondition;
   signal?: AbortSignal;

@@ -5,7 +5,7 @@ import { Output, type VoiceOptions } from './output.js';
 /** What every command is given. */
 export interface Environment {
   readonly parts: Parts;
-  /** Fires on SIGINT and SIGTERM, with a SealdropError `interrupted`. */
+  /** Fires on SIGINT, SIGTERM and SIGHUP, with a SealdropError `interrupted`. */
   readonly signal: AbortSignal;
   /** Set by a command that failed without throwing. */
   exitCode: number;

@@ -192,6 +192,13 @@ export function positive(value: string): number {
   return Number(value);
 }
 
+/** Seconds, up to a day. */
+export function seconds(value: string): number {
+  const parsed = positive(value);
+  if (parsed > 86_400) throw new InvalidArgumentError('It must be a number from 1 to 86400.');
+  return parsed;
+}
+
 const UNITS: Record<string, number> = { '': 1, B: 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3, T: 1024 ** 4 };
 
 /** `16777216`, `16MiB`, `16M`: units of 1,024. */

@@ -5,14 +5,14 @@ import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parseAddress, type Address } from '../address.js';
 import type { Vault } from '../config/settings.js';
-import { isSealdropError, SealdropError } from '../errors.js';
+import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { assertApart } from '../gateway/folder.js';
 import { printable } from '../printable.js';
 import { isWithin } from '../real-path.js';
 import { Secret } from '../secret.js';
 import { writeNewFile } from '../transfer/target.js';
 import type { Environment } from './command.js';
-import { writeKeyPair } from './commands/keygen.js';
+import { makeDirectory, writeKeyPair } from './commands/keygen.js';
 import type { Output } from './output.js';
 
 export const DEFAULTS = {
@@ -56,7 +56,7 @@ export async function preparePlaces(
       hint: 'name it, or try everything at once with --defaults',
     });
   const ownKeys = defaults && options.publicKey.length === 0;
-  if (defaults && options.inbox === undefined) await mkdir(inbox, { recursive: true });
+  if (defaults && options.inbox === undefined) await makeDirectory(inbox, 0o777);
   const place = asPlace(vault);
   const places = {
     inbox,
@@ -96,7 +96,7 @@ async function prepareKeys(environment: Environment, output: Output): Promise<vo
       },
     );
   if (!hasPublic) {
-    await mkdir(DEFAULTS.keys, { recursive: true, mode: 0o700 });
+    await makeDirectory(DEFAULTS.keys);
     const fingerprint = await writeKeyPair(DEFAULTS, () => environment.parts.generateKeyPair());
     output.note(`made a key pair in ${DEFAULTS.keys}/, fingerprint ${fingerprint}`);
   }
@@ -140,10 +140,10 @@ function vaultRoot({ store }: Vault): string {
 export async function assertMoveTarget(to: string, inbox: string, vault: Vault): Promise<void> {
   const folders = [inbox, ...(vault.store.kind === 'directory' ? [vaultRoot(vault)] : [])];
   for (const folder of folders) {
-    if (!(await isWithin(to, folder))) continue;
+    if (!(await isWithin(to, folder)) && !(await isWithin(folder, to))) continue;
     throw new SealdropError(
       'usage',
-      `${printable(to)}, where files are moved, lies in ${printable(folder)}`,
+      `${printable(to)}, where files are moved, and ${printable(folder)} lie one in the other`,
       { hint: 'name a folder that lies apart from inbox and vault: --move-to DIRECTORY' },
     );
   }
@@ -155,7 +155,13 @@ export async function assertMoveTarget(to: string, inbox: string, vault: Vault):
  */
 export async function loadIdempotencyKey(path: string): Promise<Secret<Buffer>> {
   if (!(await exists(path))) await makeIdempotencyKey(path);
-  const bytes = await readFile(path);
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new SealdropError(
+      'invalid_key',
+      `cannot read ${printable(path)}: ${systemCode(cause) ?? 'error'}`,
+      { cause },
+    );
+  });
   if (bytes.length === IDEMPOTENCY_BYTES) return new Secret(bytes);
   throw new SealdropError('invalid_key', `${printable(path)} must hold ${IDEMPOTENCY_BYTES} bytes`, {
     hint: 'if it is no key of yours, remove it: a new one is made, and what is in the inbox is stored once more',

@@ -31,14 +31,14 @@ export interface Stored {
 
 /**
  * Stores one version of a source unless it is there already. The source is closed in every case.
- * @throws SealdropError; nothing of this version is in the vault then
+ * @throws SealdropError; nothing of this version counts as stored then
  */
 export async function encryptObject(job: EncryptObjectJob): Promise<Stored> {
   const { source, from, vaultKey, store, encryptor, idempotencyKey, signal } = job;
   try {
     assertStorableKey(vaultKey);
     store.assertStorable(vaultKey);
-    const present = await look(store, vaultKey, signal);
+    const { present, denied } = await look(store, vaultKey, signal);
     if (present !== undefined && isSame(present, job))
       return { outcome: 'duplicate', plaintextSize: source.size ?? 0, size: present.size };
     const condition: WriteCondition = present === undefined ? { absent: true } : { ifMatch: present.etag };
@@ -46,6 +46,8 @@ export async function encryptObject(job: EncryptObjectJob): Promise<Stored> {
     const report = await put({
       ...{ source, store, key: vaultKey, encryptor, condition, signal },
       sourceToken: sourceTokenValue,
+    }).catch((error: unknown) => {
+      throw raced(error, denied, printable(store.address(vaultKey)));
     });
     if (job.confirm === true) await assertThere(job);
     return { outcome: 'stored', plaintextSize: report.plaintextSize, size: report.size };
@@ -54,15 +56,30 @@ export async function encryptObject(job: EncryptObjectJob): Promise<Stored> {
   }
 }
 
-/** The object that stands under the key. Without the right to list, 403 may mean absent: the condition decides. */
-async function look(store: ObjectStore, key: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
+interface Look {
+  readonly present?: ObjectInfo;
+  /** Without the right to list, 403 may mean absent: the write's condition decides. */
+  readonly denied: boolean;
+}
+
+async function look(store: ObjectStore, key: string, signal?: AbortSignal): Promise<Look> {
   try {
-    return await store.head(key, { signal });
+    return { present: await store.head(key, { signal }), denied: false };
   } catch (error) {
-    if (isSealdropError(error) && ['object_not_found', 'access_denied'].includes(error.code))
-      return undefined;
-    throw error;
+    const code = isSealdropError(error) ? error.code : undefined;
+    if (code !== 'object_not_found' && code !== 'access_denied') throw error;
+    return { denied: code === 'access_denied' };
   }
+}
+
+/** Somebody wrote between look and write: the next try sees it. Whoever may not look would try for ever. */
+function raced(error: unknown, denied: boolean, address: string): unknown {
+  if (!isSealdropError(error) || error.code !== 'precondition_failed') return error;
+  if (!denied) return new SealdropError(error.code, error.message, { cause: error, retryable: true });
+  return new SealdropError(error.code, `${address} is there already, and may not be looked at`, {
+    cause: error,
+    hint: 'the gateway has to see what is stored: allow s3:GetObject (HEAD) to its credentials',
+  });
 }
 
 /** An answer of 200 to an upload is a claim; that the object is there afterwards, with our token and its size, is more. */

@@ -1,16 +1,17 @@
 /** The local gateway: what lands in a folder is encrypted into a vault. */
-import type { BigIntStats } from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watch } from 'chokidar';
-import { isSealdropError, SealdropError, type ErrorCode } from '../errors.js';
+import { isSealdropError, SealdropError, systemCode, type ErrorCode } from '../errors.js';
 import type { Encryptor, ObjectStore } from '../ports.js';
 import { printable } from '../printable.js';
 import { isWithin } from '../real-path.js';
 import type { Secret } from '../secret.js';
+import { sameState } from '../transfer/source.js';
 import { encryptObject } from './encrypt-object.js';
-import { openInboxFile, settled, stateOf, versionOf } from './inbox-file.js';
+import { isSettled, openInboxFile, type Seen, stateOf, versionOf } from './inbox-file.js';
 import { isSameFile, PRIVATE_FOLDER, putBackLeftovers, takeAway } from './leaving.js';
 
 const WORKERS = 2;
@@ -18,8 +19,16 @@ const RESCAN_MS = 60_000;
 const RETRY_MS = 2_000;
 const LAST_RETRY_MS = 300_000;
 const TRIES_AT_ONCE = 5;
+/** How often a run that shall end waits for a file to rest. */
+const WAITS_AT_ONCE = 30;
 /** What no waiting mends. All else (a vault that is down, a bucket not made yet, credentials) may be mended meanwhile. */
-const PERMANENT: readonly ErrorCode[] = ['key_not_storable', 'source_unreadable', 'too_large', 'usage'];
+const PERMANENT: readonly ErrorCode[] = [
+  'key_not_storable',
+  'precondition_failed',
+  'source_unreadable',
+  'too_large',
+  'usage',
+];
 const HIDDEN = 'hidden and temporary names are left alone';
 /** Names under which programs keep files that are not finished. */
 const UNFINISHED = /^\.|~$|\.(part|partial|tmp|crdownload)$/i;
@@ -71,6 +80,8 @@ export class FolderGateway {
   readonly #failures = new Map<string, number>();
   /** Names that failed and wait for their next try; nothing makes it come earlier. */
   readonly #resting = new Set<string>();
+  /** Files that have not rested long enough, and how often they were looked at. */
+  readonly #restless = new Map<string, Seen & { looks: number }>();
   /** The version that is, or was last, tried. */
   readonly #tried = new Map<string, string>();
   /** What was stored and could not be taken away. */
@@ -106,6 +117,7 @@ export class FolderGateway {
     });
     const notice = (path: string) => this.#enqueue(relative(this.#root, path));
     watcher.on('add', notice).on('change', notice);
+    watcher.on('unlink', (path) => this.#forget(relative(this.#root, path)));
     // Watching may fail (too many folders, a network share): the rescan finds all the same, only later.
     watcher.on('error', (error) => this.#options.report({ outcome: 'failed', name: '', error }));
     try {
@@ -134,7 +146,7 @@ export class FolderGateway {
   }
 
   async #scan(folder = ''): Promise<void> {
-    const entries = await readdir(join(this.#root, folder), { withFileTypes: true }).catch(() => []);
+    const entries = await this.#read(folder);
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const name = join(folder, entry.name);
       if (entry.name === PRIVATE_FOLDER) continue;
@@ -143,6 +155,39 @@ export class FolderGateway {
       else if (entry.isFile()) this.#enqueue(name);
       else this.#skip(name, 'it is no regular file (links are not followed)');
     }
+  }
+
+  async #read(folder: string): Promise<Dirent[]> {
+    const said = `${folder}${sep}`;
+    try {
+      const entries = await readdir(join(this.#root, folder), { withFileTypes: true });
+      this.#done.delete(said);
+      return entries;
+    } catch (cause) {
+      const code = systemCode(cause) ?? 'unknown error';
+      if (folder !== '' && ['ENOENT', 'ENOTDIR'].includes(code)) return [];
+      const name = folder === '' ? '.' : folder;
+      const message = `cannot read the folder ${printable(name)}: ${code}`;
+      const error = new SealdropError('source_unreadable', message, { cause, retryable: true });
+      // What cannot be seen may hold files: never silent, and said once.
+      if (this.#done.get(said) !== code) {
+        this.#done.set(said, code);
+        this.#count(error);
+        this.#options.report({ outcome: 'failed', name, error });
+      }
+      return [];
+    }
+  }
+
+  #forget(name: string): void {
+    this.#done.delete(name);
+    this.#restless.delete(name);
+    this.#tried.delete(name);
+  }
+
+  #count(error: unknown): void {
+    this.counts.failed++;
+    this.lastError = error;
   }
 
   #enqueue(name: string): void {
@@ -165,14 +210,14 @@ export class FolderGateway {
     while (!signal.aborted) {
       const name = [...this.#waiting].find((candidate) => !this.#busy.has(candidate));
       if (name === undefined) {
-        if (once && this.#waiting.size === 0) return;
+        if (once && this.#waiting.size + this.#resting.size + this.#busy.size === 0) return;
         await sleep(100, undefined, { signal }).catch(() => undefined);
         continue;
       }
       this.#waiting.delete(name);
       this.#busy.add(name);
       try {
-        await this.#take(name, signal);
+        await this.#take(name, once, signal);
         this.#failures.delete(name);
       } catch (error) {
         if (!signal.aborted) this.#fail(name, error, once, signal);
@@ -182,11 +227,13 @@ export class FolderGateway {
     }
   }
 
-  async #take(name: string, signal: AbortSignal): Promise<void> {
-    const { settleMs, report, prefix } = this.#options;
+  async #take(name: string, once: boolean, signal: AbortSignal): Promise<void> {
+    const { report, prefix } = this.#options;
     const path = join(this.#root, name);
-    const state = await settled(path, settleMs, signal);
-    if (state === undefined) return;
+    const state = await stateOf(path);
+    if (state === undefined) return this.#forget(name);
+    // Not waited for here: files that never rest must not keep the workers from those that do.
+    if (!this.#rests(name, state, once)) return this.#lookLater(name, this.#options.settleMs, signal);
     const version = versionOf(state);
     if (this.#done.get(name) === version) return;
     this.#tried.set(name, version);
@@ -201,9 +248,26 @@ export class FolderGateway {
       confirm: this.#options.after.action !== 'keep',
     });
     this.#done.set(name, version);
+    this.#tried.delete(name);
     this.counts[outcome]++;
     report({ outcome, name, vaultKey, plaintextSize });
     await this.#finish(name, state);
+  }
+
+  #rests(name: string, state: BigIntStats, once: boolean): boolean {
+    const seen = this.#restless.get(name);
+    if (isSettled(state, seen, this.#options.settleMs)) {
+      this.#restless.delete(name);
+      return true;
+    }
+    const looks = (seen?.looks ?? 0) + 1;
+    if (once && looks > WAITS_AT_ONCE) {
+      this.#failures.set(name, TRIES_AT_ONCE);
+      throw new SealdropError('source_changed', `${printable(name)} keeps changing`, { retryable: true });
+    }
+    const same = seen !== undefined && sameState(seen.state, state);
+    this.#restless.set(name, { state, since: same ? seen.since : Date.now(), looks });
+    return false;
   }
 
   async #finish(name: string, state: BigIntStats): Promise<void> {
@@ -229,10 +293,9 @@ export class FolderGateway {
     const code = isSealdropError(error) ? error.code : 'internal';
     const changed = code === 'source_changed';
     if (once && changed && failures < TRIES_AT_ONCE) return void this.#waiting.add(name);
-    if (!once && !PERMANENT.includes(code))
-      return this.#retryLater(name, error, changed ? 1 : failures, signal);
-    this.counts.failed++;
-    this.lastError = error;
+    const permanent = PERMANENT.includes(code) && !(error as SealdropError).retryable;
+    if (!once && !permanent) return this.#retryLater(name, error, changed ? 1 : failures, signal);
+    this.#count(error);
     this.#done.set(name, this.#tried.get(name) ?? '');
     this.#options.report({ outcome: 'failed', name, error });
   }
@@ -240,6 +303,10 @@ export class FolderGateway {
   #retryLater(name: string, error: unknown, failures: number, signal: AbortSignal): void {
     const delay = Math.min(LAST_RETRY_MS, (this.#options.retryMs ?? RETRY_MS) * 2 ** (failures - 1));
     this.#options.report({ outcome: 'failed', name, error, retryInMs: delay });
+    this.#lookLater(name, delay, signal);
+  }
+
+  #lookLater(name: string, delay: number, signal: AbortSignal): void {
     this.#resting.add(name);
     this.#waiting.delete(name);
     void sleep(delay, undefined, { signal }).then(

@@ -2,39 +2,42 @@
 import { type BigIntStats } from 'node:fs';
 import { lstat, realpath } from 'node:fs/promises';
 import { sep } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
 import { openFileSource, sameState, type FileSource } from '../transfer/source.js';
 
-/** The state of a regular file, or undefined where there is none (any more). */
+/**
+ * The state of a regular file, or undefined where there is none (any more).
+ * @throws SealdropError `source_unreadable` (retryable) where that cannot be told
+ */
 export async function stateOf(path: string): Promise<BigIntStats | undefined> {
-  const stats = await lstat(path, { bigint: true }).catch(() => undefined);
-  return stats?.isFile() === true ? stats : undefined;
+  try {
+    const stats = await lstat(path, { bigint: true });
+    return stats.isFile() ? stats : undefined;
+  } catch (cause) {
+    const code = systemCode(cause) ?? 'unknown error';
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code)) return undefined;
+    throw new SealdropError('source_unreadable', `cannot look at ${printable(path)}: ${code}`, {
+      cause,
+      retryable: true,
+    });
+  }
+}
+
+/** A state of a file, and when it was first seen so. */
+export interface Seen {
+  readonly state: BigIntStats;
+  readonly since: number;
 }
 
 /**
- * Waits until a file has not changed for a while.
- * @returns its state, or undefined where it went away
+ * Whether a file has not changed for a while, by its own times or, since a clock that runs ahead makes files look young
+ * for ever, by ours.
  */
-export async function settled(
-  path: string,
-  settleMs: number,
-  signal: AbortSignal,
-): Promise<BigIntStats | undefined> {
-  let state = await stateOf(path);
-  while (state !== undefined && age(state) < settleMs) {
-    await sleep(settleMs, undefined, { signal });
-    const next = await stateOf(path);
-    // A clock that runs ahead makes files look young for ever: unchanged over our own wait is enough.
-    if (next !== undefined && sameState(state, next)) return next;
-    state = next;
-  }
-  return state;
-}
-
-function age({ mtimeMs, ctimeMs }: BigIntStats): number {
-  return Date.now() - Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs);
+export function isSettled(state: BigIntStats, seen: Seen | undefined, settleMs: number): boolean {
+  const { mtimeMs, ctimeMs } = state;
+  if (Date.now() - Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs) >= settleMs) return true;
+  return seen !== undefined && sameState(seen.state, state) && Date.now() - seen.since >= settleMs;
 }
 
 /**

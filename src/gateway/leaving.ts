@@ -89,6 +89,7 @@ async function orUnwritable<T>(to: string, work: Promise<T>): Promise<T> {
 export async function putBackLeftovers(root: string, onBack: (name: string) => void): Promise<void> {
   if ((await lstat(join(root, PRIVATE_FOLDER)).catch(unlessGone)) === undefined) return;
   const leaving = await openLeaving(root);
+  let failure: { error: unknown } | undefined;
   try {
     for (const slot of await readdir(leaving.at())) {
       const pid = SLOT.exec(slot)?.[1];
@@ -98,8 +99,11 @@ export async function putBackLeftovers(root: string, onBack: (name: string) => v
         if (entry.isDirectory()) continue;
         const aside = join(entry.parentPath, entry.name);
         const name = relative(from, aside);
-        await putBack(root, aside, name);
-        onBack(name);
+        // One that cannot go back must not keep the others.
+        await putBack(root, aside, name).then(
+          () => onBack(name),
+          (error: unknown) => (failure ??= { error }),
+        );
       }
       await removeEmpty(from);
     }
@@ -107,6 +111,7 @@ export async function putBackLeftovers(root: string, onBack: (name: string) => v
     await leaving.close();
   }
   await rmdir(join(root, PRIVATE_FOLDER)).catch(() => undefined);
+  if (failure !== undefined) throw failure.error;
 }
 
 function isRunning(pid: number): boolean {

@@ -1,6 +1,6 @@
 /** The write that makes an object visible: under a condition, and when its answer got lost. */
 import { SealdropError } from '../errors.js';
-import type { ObjectInfo, PutOptions, WriteCondition } from '../ports.js';
+import { UPLOAD_ENTRY, type ObjectInfo, type PutOptions, type WriteCondition } from '../ports.js';
 import { printable } from '../printable.js';
 import { addressOf, headObject, quoted, type S3Bucket } from './s3-bucket.js';
 import {
@@ -112,7 +112,10 @@ export interface Sent {
   readonly etag: string | undefined;
 }
 
-/** The object, if it is what was sent: same size, and the ETag or, where stores make their own, the metadata. */
+/**
+ * The object, if it is what was sent: same size, and the ETag that the bytes give, or the entry that this put alone has.
+ * Other metadata prove nothing: yesterday's object of the same size has the same.
+ */
 export async function isWhatWasSent(
   bucket: S3Bucket,
   key: string,
@@ -122,7 +125,6 @@ export async function isWhatWasSent(
   const info = await headIfThere(bucket, key, signal).catch(() => undefined);
   if (info?.size !== sent.size) return undefined;
   if (info.etag === sent.etag) return info;
-  const metadata = Object.entries(sent.metadata ?? {});
-  const same = metadata.length > 0 && metadata.every(([name, value]) => info.metadata?.[name] === value);
-  return same ? info : undefined;
+  const upload = sent.metadata?.[UPLOAD_ENTRY];
+  return upload !== undefined && info.metadata?.[UPLOAD_ENTRY] === upload ? info : undefined;
 }

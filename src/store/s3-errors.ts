@@ -63,7 +63,8 @@ export const isNoSuchUpload = ({ name }: Facts): boolean => name === 'NoSuchUplo
 export const isNotFound = ({ status }: Facts): boolean => status === 404;
 export const isDenied = ({ status }: Facts): boolean => status === 403 || status === 401;
 /** The connection failed, so whether the request was carried out is unknown. */
-export const isUnanswered = (facts: Facts): boolean => facts.status === undefined && facts.code !== undefined;
+export const isUnanswered = (facts: Facts): boolean =>
+  facts.status === undefined && (facts.code !== undefined || facts.name === 'TimeoutError');
 
 /** The error of ours for an error of the SDK. Errors of ours pass unchanged. */
 export function s3Error(error: unknown, asked: Asked): SealdropError {

@@ -1,9 +1,9 @@
 /** From a source to an object: one request where it fits into one, parts in parallel where not. */
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { isSealdropError, SealdropError, interrupted, throwIfAborted } from '../errors.js';
-import type { ByteSource, ObjectInfo, PutOptions, PutResult } from '../ports.js';
+import { UPLOAD_ENTRY, type ByteSource, type ObjectInfo, type PutOptions, type PutResult } from '../ports.js';
 import { printable } from '../printable.js';
 import { isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
 import { BufferPool, cutParts, type Part } from './cut-parts.js';
@@ -102,15 +102,38 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
     const info = await isWhatWasSent(bucket, key, sent, signal);
     return info && { answer: { ETag: info.etag }, etag: info.etag, version: info.version };
   };
-  const result = await resentIfCorrupted<PutResult>(async () => {
-    const write = writeVisibly(bucket, { key, options: { ...options, signal }, send, settle });
+  let { condition } = options;
+  let damage: SealdropError | undefined;
+  const once = async (): Promise<PutResult> => {
+    const write = writeVisibly(bucket, { key, options: { ...options, condition, signal }, send, settle });
     const { answer, etag, version } = await job.explain(write);
-    const checked = verdict(askedOf(bucket, key).address, check, proof, answer);
-    return { etag, size: body.length, ...versionOf({ VersionId: version }), checked };
+    try {
+      const checked = verdict(askedOf(bucket, key).address, check, proof, answer);
+      return { etag, size: body.length, ...versionOf({ VersionId: version }), checked };
+    } catch (error) {
+      // A damaged object stands there now: it is ours to replace.
+      if (condition !== undefined) condition = { ifMatch: etag };
+      damage = error as SealdropError;
+      throw error;
+    }
+  };
+  const result = await resentIfCorrupted(once).catch(async (error: unknown) => {
+    if (damage === undefined) throw error;
+    await removeDamaged(bucket, key, options.metadata?.[UPLOAD_ENTRY]);
+    throw damage;
   });
   // Nothing else speaks for it.
   if (result.checked === 'size') await assertStoredSize(job, body.length);
   return result;
+}
+
+/** An object that was proven damaged must not pass for a stored one; nobody else's is touched. */
+async function removeDamaged(bucket: S3Bucket, key: string, upload: string | undefined): Promise<void> {
+  const info = await headObject(bucket, key).catch(() => undefined);
+  if (upload === undefined || info?.metadata?.[UPLOAD_ENTRY] !== upload) return;
+  const command = new DeleteObjectCommand({ Bucket: bucket.name, Key: key });
+  // Who may not delete has the error alone.
+  await bucket.client.send(command).catch(() => undefined);
 }
 
 async function putInParts(

@@ -2,7 +2,8 @@
  * Object metadata: a copy for convenience, readable and changeable by whoever runs the store, never trusted.
  * It holds no digest of the plaintext.
  */
-import type { Encryptor } from '../ports.js';
+import { randomUUID } from 'node:crypto';
+import { UPLOAD_ENTRY, type Encryptor } from '../ports.js';
 
 export type Metadata = Readonly<Record<string, string>>;
 
@@ -26,6 +27,7 @@ export function objectMetadata(encryptor: Encryptor, facts: { size?: number; sou
   return {
     [FORMAT]: encryptor.format,
     [KEYS]: fingerprints.join(','),
+    [UPLOAD_ENTRY]: randomUUID(),
     ...(facts.size !== undefined && { [SIZE]: String(facts.size) }),
     ...(facts.source !== undefined && { [SOURCE]: facts.source }),
   };

@@ -39,8 +39,9 @@ export interface PutReport extends PutResult {
 }
 
 /**
- * Encrypts a source into a vault. The object is there when this resolves and its size was checked; when it rejects,
- * nothing of it is, and what stood there before still stands.
+ * Encrypts a source into a vault. The object is there when this resolves, and its bytes or size were checked; when it
+ * rejects, nothing of it is, and what stood there before still stands. Two errors leave that open: `upload_corrupted`, and
+ * a store that went silent while it was completing.
  */
 export async function put(job: PutJob): Promise<PutReport> {
   const { source, store, key, encryptor, signal } = job;

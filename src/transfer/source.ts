@@ -57,7 +57,8 @@ async function openForReading(path: string, follow: boolean): Promise<FileHandle
     throw new SealdropError(
       'source_unreadable',
       `cannot read ${printable(path)}: ${code ?? 'unknown error'}`,
-      { cause },
+      // Short of descriptors, a share that is away: that passes.
+      { cause, retryable: !['EACCES', 'EPERM', 'ELOOP'].includes(code ?? '') },
     );
   }
 }

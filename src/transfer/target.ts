@@ -202,10 +202,12 @@ export async function writeNewFile(path: string, bytes: Uint8Array, mode: number
   }
 }
 
-/** A stream, such as standard output: authenticated bytes go out as they come. */
+/** A stream, such as standard output, which is not ended: authenticated bytes go out as they come. */
 export function streamTarget(stream: NodeJS.WritableStream): Target {
   let failure: Error | undefined;
-  stream.once('error', (error: Error) => (failure = error));
+  const note = (error: Error) => (failure = error);
+  stream.on('error', note);
+  const release = () => Promise.resolve(void stream.off('error', note));
   return {
     held: false,
     write: (bytes) =>
@@ -213,8 +215,8 @@ export function streamTarget(stream: NodeJS.WritableStream): Target {
         if (failure) reject(streamFailure(failure));
         else stream.write(bytes, (error) => (error ? reject(streamFailure(error)) : resolve()));
       }),
-    commit: () => Promise.resolve(),
-    discard: () => Promise.resolve(),
+    commit: release,
+    discard: release,
   };
 }
 

@@ -107,7 +107,7 @@ describe('moving aside', () => {
     expect(readdirSync(join(folder, 'inbox-done'))).toEqual(['a']);
   });
 
-  test.each(['vault/done', 'inbox/done', 'link/done', 'inbox'])('to %s is refused', async (to) => {
+  test.each(['vault/done', 'inbox/done', 'link/done', 'inbox', '.'])('to %s is refused', async (to) => {
     symlinkSync('vault', join(folder, 'link'));
     writeFileSync(inbox('a'), 'one');
     expect(await serve(['--after', 'move', '--move-to', to])).toMatchObject({ code: 2 });

@@ -17,7 +17,7 @@ import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 const MIB = 1024 * 1024;
 const PARTS = 17 * MIB;
 const KEY = 'folder/object';
-const METADATA = { 'sealdrop-format': 'esdk', 'sealdrop-size': '17' };
+const METADATA = { 'sealdrop-format': 'esdk', 'sealdrop-size': '17', 'sealdrop-upload': 'this one' };
 
 let minio: S3Server;
 let proxy: FaultProxy;
@@ -275,6 +275,25 @@ describe('an upload fails, and leaves nothing, when', () => {
   });
 });
 
+test('an older object of the same size and metadata does not pass for what could not be stored', async () => {
+  const old = randomBytes(1000);
+  await put(old, { metadata: { ...METADATA, 'sealdrop-upload': 'the last one' } }, direct);
+  proxy.add({ method: 'PUT', cutRequest: 10, times: 50 });
+  expect(await failure(put(randomBytes(1000), { metadata: METADATA }))).toMatchObject({
+    code: 'endpoint_unreachable',
+  });
+  await expectStored(old);
+});
+
+test('a single object that the store was shown to hold damaged is said so, and does not stay', async () => {
+  const md5 = throughProxy({ checksum: 'md5' });
+  proxy.add({ method: 'PUT', etag: `"${'0'.repeat(32)}"`, times: 2 });
+  const wrong = put(randomBytes(1000), { condition: { absent: true }, metadata: METADATA }, md5);
+  expect(await failure(wrong)).toMatchObject({ code: 'upload_corrupted', retryable: true });
+  await expect(direct.head(KEY)).rejects.toMatchObject({ code: 'object_not_found' });
+  md5.close();
+});
+
 test('credentials that may write and not look store all the same: every part was checked', async () => {
   proxy.add({ method: 'HEAD', answer: { status: 403 }, times: 10 });
   proxy.add({ method: 'GET', url: KEY, answer: { status: 403 }, times: 10 });
@@ -388,7 +407,8 @@ describe('a download', () => {
     proxy.add({ method: 'GET', stallResponse: 2 * MIB });
     const { body } = await store.get(KEY);
     for await (const _ of body) break;
-    await sleep(100);
+    for (const until = Date.now() + 10_000; (await proxy.connections()) > 0 && Date.now() < until;)
+      await sleep(50);
     expect(await proxy.connections()).toBe(0);
   });
 

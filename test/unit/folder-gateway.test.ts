@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -105,5 +105,29 @@ describe('a gateway that goes on', () => {
     const before = heads;
     await sleep(300);
     expect(heads).toBe(before);
+  });
+
+  test('stores what rests while others never do, and says what it cannot read', async () => {
+    const growing = ['log1', 'log2', 'log3'].map((name) => join(inbox, name));
+    const grow = () => growing.forEach((path) => appendFileSync(path, 'line\n'));
+    grow();
+    const timer = setInterval(grow, 5);
+    try {
+      await watch(new MemoryStore());
+      writeFileSync(join(inbox, 'ready'), 'x');
+      await until(() => events.some((event) => event.outcome === 'stored' && event.name === 'ready'));
+    } finally {
+      clearInterval(timer);
+    }
+    await until(() => events.filter((event) => event.outcome === 'stored').length === 4);
+  });
+
+  test('says that the inbox went away, once', async () => {
+    await watch(new MemoryStore());
+    rmSync(inbox, { recursive: true });
+    await until(() => events.length > 0);
+    await sleep(300);
+    expect(events).toMatchObject([{ outcome: 'failed', name: '.', error: { code: 'source_unreadable' } }]);
+    mkdirSync(inbox);
   });
 });

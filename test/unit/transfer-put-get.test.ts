@@ -74,6 +74,8 @@ describe('put', () => {
       'sealdrop-format': 'esdk',
       'sealdrop-size': '1000',
       'sealdrop-keys': encryptor.recipients[0]!.fingerprint,
+      // Random: what tells this put's object from an older one.
+      'sealdrop-upload': expect.stringMatching(/^[0-9a-f-]{36}$/),
     });
     expect(message.includes(plaintext.subarray(0, 16))).toBe(false);
   });

@@ -49,8 +49,9 @@ export function getCommand(environment: Environment): Command {
       const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
       assertHere(target);
       const decryptor = await openDecryptor(environment, options);
+      let path = target;
       const openTarget = async (key: string, vault?: Vault) => {
-        const path = await targetPath(target, key);
+        path = await targetPath(target, key);
         if (path === '-') return streamTarget(process.stdout);
         if (vault) await assertDistinct(path, vault.store.address(key));
         await assertOutsideVaults(path, environment.parts);
@@ -58,10 +59,9 @@ export function getCommand(environment: Environment): Command {
       };
       const { report, size } = await openOne(source, openTarget, { environment, options, decryptor, output });
       const name = printable(source);
-      const where =
-        target === '-' ? 'standard output' : printable(await targetPath(target, basename(source)));
+      const where = path === '-' ? 'standard output' : printable(path);
       const text = `${name} -> ${where} (${formatBytes(report.plaintextSize)})${bindingNote(source, report)}`;
-      const document = { source, target: target === '-' ? '-' : where, size, ...describe(report) };
+      const document = { source, target: path, size, ...describe(report) };
       output.result(document, text);
     });
 }

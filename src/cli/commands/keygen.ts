@@ -57,8 +57,8 @@ export function keygenCommand(environment: Environment): Command {
 }
 
 /** Keys are for their owner: a directory made for them is, too. */
-async function makeDirectory(path: string): Promise<void> {
-  await mkdir(path, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
+  await mkdir(path, { recursive: true, mode }).catch((cause: unknown) => {
     throw new SealdropError('target_unwritable', `cannot make the directory ${printable(path)}`, {
       cause,
       hint: 'a file is in its way, or you may not write there: name another directory',
@@ -90,7 +90,7 @@ export async function writeKeyPair(
   try {
     await writeNewFile(files.publicKey, Buffer.from(pair.publicKey), 0o644);
   } catch (error) {
-    await unlink(files.privateKey);
+    await unlink(files.privateKey).catch(() => undefined);
     throw error;
   }
   return pair.fingerprint;

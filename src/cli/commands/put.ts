@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { parseAddress } from '../../address.js';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
 import type { Encryptor } from '../../ports.js';
@@ -59,10 +60,11 @@ export function putCommand(environment: Environment): Command {
       if (target === '-') return encryptToOutput(sources[0]!, { encryptor, options, output });
       // A new vault is made only for something that can be put into it.
       if (!(await anyReadable(sources))) return forEach(sources, environment, output, mustBeReadable);
+      await assertPlaceOfNewVault(sources, target, environment);
       const vault = await environment.parts.openVault(target, 'write', shared.storeSettings(options));
       if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
-      assertPlace(vault, sources, target);
       try {
+        assertPlace(vault.key, sources, target);
         await forEach(sources, environment, output, (source) =>
           putOne(source, { vault, encryptor, options, environment, output }),
         );
@@ -88,8 +90,19 @@ function assertSources(sources: readonly string[], target: string): void {
     throw new SealdropError('usage', 'standard input can be read once: name - once');
 }
 
-function assertPlace(vault: Vault, sources: readonly string[], target: string): void {
-  const isPlace = vault.key === '' || vault.key.endsWith('/');
+/** What the address alone tells, before a directory is made a vault for it. */
+async function assertPlaceOfNewVault(
+  sources: readonly string[],
+  target: string,
+  { parts }: Environment,
+): Promise<void> {
+  const address = parseAddress(target);
+  if (address.kind !== 'file' || (await parts.vaultAround(address.path)) !== undefined) return;
+  assertPlace(address.path.endsWith('/') ? '' : 'key', sources, target);
+}
+
+function assertPlace(key: string, sources: readonly string[], target: string): void {
+  const isPlace = key === '' || key.endsWith('/');
   if (!isPlace && sources.length > 1)
     throw new SealdropError(
       'usage',
@@ -98,7 +111,7 @@ function assertPlace(vault: Vault, sources: readonly string[], target: string): 
   const names = sources.map((source) => basename(resolve(source)));
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
-    throw new SealdropError('usage', `two sources would be stored as ${printable(vault.key + twice)}`, {
+    throw new SealdropError('usage', `two sources would be stored as ${printable(key + twice)}`, {
       hint: 'one would replace the other: put them into different places',
     });
   if (isPlace && sources.includes('-'))

@@ -55,7 +55,7 @@ export function serveCommand(environment: Environment): Command {
     .addOption(new Option('--move-to <directory>', 'where --after move puts files (default: INBOX-done)'))
     .addOption(
       new Option('--settle <seconds>', 'how long a file must not have changed')
-        .argParser(shared.positive)
+        .argParser(shared.seconds)
         .default(2),
     )
     .addOption(
@@ -171,7 +171,7 @@ function reporter(
         return;
       }
       case 'skipped':
-        output.result(event, `skipped ${name}: ${event.reason}`);
+        output.result(event, `skipped ${name}: ${printable(event.reason)}`);
         return;
       case 'recovered':
         output.result(event, `put back ${name}: a run that was killed had not finished with it`);
