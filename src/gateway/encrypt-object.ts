@@ -46,6 +46,8 @@ export async function encryptObject(job: EncryptObjectJob): Promise<Stored> {
     const report = await put({
       ...{ source, store, key: vaultKey, encryptor, condition, signal },
       sourceToken: sourceTokenValue,
+      // Nobody would be told, and it is a request for each file.
+      lookForUnfinished: false,
     }).catch((error: unknown) => {
       throw raced(error, denied, printable(store.address(vaultKey)));
     });

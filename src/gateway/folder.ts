@@ -96,11 +96,6 @@ export class FolderGateway {
     return new FolderGateway(options, await realpath(options.inbox));
   }
 
-  /** True while a file is being stored. */
-  get busy(): boolean {
-    return this.#busy.size > 0;
-  }
-
   /** Deals with what is there, and ends. */
   async runOnce(signal: AbortSignal): Promise<void> {
     await this.#recover();

@@ -24,6 +24,8 @@ export interface PutJob {
   /** False: refuse to replace an object. Default true. */
   overwrite?: boolean;
   condition?: WriteCondition;
+  /** Look for uploads that somebody left unfinished. Default true. */
+  lookForUnfinished?: boolean;
   /** `sealdrop-source` of a gateway. */
   sourceToken?: string;
   signal?: AbortSignal;
@@ -50,7 +52,8 @@ export async function put(job: PutJob): Promise<PutReport> {
     store.assertStorable(key);
     const context = objectContext(key, job.context);
     if (job.overwrite === false) await assertAbsent(store, key, signal);
-    const unfinished = store.unfinished(key, { signal }).catch(() => []);
+    const look = job.lookForUnfinished !== false;
+    const unfinished = look ? store.unfinished(key, { signal }).catch(() => []) : [];
     let read = 0;
     const plaintext = counted(source.read(), (bytes) => {
       read = bytes;

@@ -98,6 +98,9 @@ describe('a gateway that goes on', () => {
         heads++;
         return super.head(...args);
       }
+      override unfinished(): Promise<[]> {
+        throw new Error('nobody would be told what it finds');
+      }
     }
     await watch(new CountingStore());
     writeFileSync(join(inbox, 'a'), 'x');
