@@ -1,6 +1,6 @@
 // The directions of the design: bin -> cli -> gateway -> transfer -> ports <- envelope, keys, store.
-// Leaves are the files right under src/, but for the two that join the parts.
-const LEAVES = '^src/(?!index[.]|compose[.])[^/]+[.]ts$';
+// Leaves are the files right under src/, but for those that join the parts.
+const LEAVES = '^src/(?!index[.]|compose[.-]|key-source[.])[^/]+[.]ts$';
 const IN_SRC = '^src/';
 
 /** `folder` may import itself, the leaves and `others`, and nothing else of src/. */
@@ -17,10 +17,46 @@ module.exports = {
     { name: 'not-resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     {
       name: 'no-development-packages',
-      comment: 'src and bin use what an installation has.',
+      comment: 'src, lambda and bin use what an installation has; of CDK apps, the CDK is the user’s own.',
       severity: 'error',
-      from: { path: '^(src|bin)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], pathNot: 'node_modules/@types/' },
+      from: { path: '^(src|lambda|lib|bin)/' },
+      to: {
+        dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
+        dependencyTypesNot: ['npm-peer'],
+        pathNot: 'node_modules/@types/',
+      },
+    },
+    {
+      name: 'lib-only-to-contract',
+      comment: 'Infrastructure and functions agree on src/contract.ts and know nothing else of each other.',
+      severity: 'error',
+      from: { path: '^lib/' },
+      to: { path: '^(src|lambda|bin)/', pathNot: '^src/contract[.]ts$' },
+    },
+    {
+      name: 'cdk-in-lib-alone',
+      severity: 'error',
+      from: { path: '^(src|lambda)/' },
+      to: { path: 'node_modules/(aws-cdk-lib|constructs)/' },
+    },
+    {
+      name: 'lambda-only-to-src',
+      severity: 'error',
+      from: { path: '^lambda/' },
+      to: { path: '^(lib|bin|test|bench|examples|scripts)/' },
+    },
+    {
+      name: 'lambdas-apart',
+      comment: 'What one function may do is no business of another.',
+      severity: 'error',
+      from: { path: '^lambda/([^/]+)/' },
+      to: { path: '^lambda/', pathNot: '^lambda/$1/' },
+    },
+    {
+      name: 'app-only-to-lib-config',
+      severity: 'error',
+      from: { path: '^bin/(app|deployment-[^/]+)[.]ts$' },
+      to: { path: IN_SRC, pathNot: [LEAVES, '^src/config/'] },
     },
     {
       name: 'src-stands-alone',
@@ -43,20 +79,23 @@ module.exports = {
     only('envelope'),
     only('keys'),
     only('store'),
+    only('secrets'),
+    only('aws'),
     only('transfer'),
+    only('doctor'),
     only('gateway', 'transfer'),
     {
       name: 'config-below-its-users',
       severity: 'error',
       from: { path: '^src/config/' },
-      to: { path: '^src/(cli|gateway|transfer)/|^src/(index|compose)[.]ts$' },
+      to: { path: '^src/(cli|gateway|transfer)/|^src/(index|compose[^/]*)[.]ts$' },
     },
     {
       name: 'cli-by-ports',
       comment: 'Commands get envelopes, keys and stores from compose.ts.',
       severity: 'error',
       from: { path: '^src/cli/' },
-      to: { path: '^src/(envelope|keys|store)/|^src/index[.]ts$' },
+      to: { path: '^src/(aws|envelope|keys|store)/|^src/index[.]ts$' },
     },
     {
       name: 'wrapping-cannot-unwrap',
