@@ -4,6 +4,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { KeyringNode } from '@aws-crypto/material-management-node';
+import type { Secret } from './secret.js';
 
 /**
  * Bytes in pieces of any size, pulled by the reader: whoever stops pulling holds the writer back. A piece is the reader's
@@ -26,6 +27,11 @@ export interface ObjectInfo {
   readonly version?: string;
   /** Present from `head` and `get`, absent from `list`. Lower-case names. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * What the store says that it encrypts the object with at rest: `AES256`, `aws:kms`, `SSE-C`. Present from `head` and
+   * `get` where it says so.
+   */
+  readonly encryption?: string;
 }
 
 export interface GetOptions {
@@ -33,6 +39,12 @@ export interface GetOptions {
   range?: { first: number; last?: number };
   /** Refuse with `precondition_failed` if the object is not this one any more. */
   ifMatch?: string;
+  signal?: AbortSignal;
+}
+
+export interface ListOptions {
+  /** A key, which need not be there. */
+  after?: string;
   signal?: AbortSignal;
 }
 
@@ -52,6 +64,27 @@ export interface PutOptions {
    */
   metadata?: Readonly<Record<string, string>>;
   condition?: WriteCondition;
+  /**
+   * `condition_not_kept` where the store is known not to keep the condition itself, in place of looking at the object
+   * before. A store that passes over it in silence is not found by this.
+   */
+  guarded?: boolean;
+  /** In parts, however few bytes there are: stores that pass over the condition of a put keep that of a completion. */
+  inParts?: boolean;
+  /**
+   * With `inParts`: `store_refused`, and nothing is stored, where the store proves nothing of the bytes that it got but their
+   * number. For what takes the place of the only copy: once it is there it is not removed, whatever the store says of it.
+   */
+  proven?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface RemoveOptions {
+  /**
+   * Refuse with `precondition_failed` if the object is not this one any more. It is looked at before; not every store
+   * keeps it at the very moment.
+   */
+  ifMatch?: string;
   signal?: AbortSignal;
 }
 
@@ -61,6 +94,23 @@ export interface PutOptions {
  */
 export const CHECKSUM_MODES = ['auto', 'crc32', 'md5', 'signature'] as const;
 export type ChecksumMode = (typeof CHECKSUM_MODES)[number];
+
+/**
+ * Encryption at rest by the store itself, besides ours or instead of it.
+ *
+ * Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
+ */
+export type ServerSideEncryption =
+  /** SSE-S3: under a key of the store's. */
+  | { readonly kind: 'AES256' }
+  /** SSE-KMS: under a key of the store's key management; the account's default key where none is named. */
+  | { readonly kind: 'aws:kms'; readonly keyId?: string | undefined }
+  /** SSE-C: under 32 bytes that go with every request for the object, and that the store doesn't keep. */
+  | { readonly kind: 'c'; readonly key: Secret<Buffer> }
+  /** As the bucket has it by default, which must be some encryption. */
+  | { readonly kind: 'bucket' }
+  /** Nothing is asked for, whatever is configured. */
+  | { readonly kind: 'none' };
 
 export interface PutResult {
   readonly etag: string;
@@ -73,6 +123,8 @@ export interface PutResult {
   readonly checked: 'signature' | 'crc32' | 'etag-md5' | 'fsync' | 'size';
   /** The id of the multipart upload that it was, where it was one: no unfinished one of somebody else's. */
   readonly upload?: string;
+  /** True where the store doesn't know conditional writes: the condition was looked at before, not kept by the store. */
+  readonly unguarded?: true;
 }
 
 /** A digest that the store keeps of the bytes it holds. */
@@ -93,14 +145,42 @@ export interface UnfinishedUpload {
   readonly started?: Date;
 }
 
+/** Throws as the store's methods do; `store_refused` where the store doesn't say or do it. */
+export interface UploadKeeping {
+  /** Uploads of keys that begin with `prefix`. Some stores (MinIO) know them by their whole key alone. */
+  list(prefix: string, options?: { signal?: AbortSignal }): AsyncIterable<UnfinishedUpload>;
+  /** Removes one with what was sent of it. @returns false where it was gone */
+  abort(upload: UnfinishedUpload, options?: { signal?: AbortSignal }): Promise<boolean>;
+}
+
+/** What was under a key at some time: an object, or that there was none. */
+export interface ObjectVersion {
+  readonly key: string;
+  /** `null` for what was written while the bucket kept no versions. */
+  readonly version: string;
+  /** Empty for a delete marker. */
+  readonly etag: string;
+  readonly latest: boolean;
+  readonly marker: boolean;
+}
+
+/** Throws as the store's methods do; `store_refused` where the store doesn't say or do it. */
+export interface VersionKeeping {
+  /** Of exactly this key, the newest first. Where the bucket keeps no versions, the object alone, or nothing. */
+  list(key: string, options?: { signal?: AbortSignal }): AsyncIterable<ObjectVersion>;
+  /** Removes one for good. */
+  remove(version: ObjectVersion, options?: { signal?: AbortSignal }): Promise<void>;
+}
+
 /**
  * Where ciphertext is kept. Keys are checked by `assertStorableKey` before they get here.
  *
- * Every method throws `SealdropError`: `object_not_found`, `bucket_not_found`, `access_denied`,
- * `precondition_failed`, `endpoint_unreachable` and `store_unavailable` (both retryable), `not_s3`,
- * `disk_full`, `upload_corrupted`, `source_changed` (a wrong `size`), `not_a_vault` (writing into an unmarked directory),
- * `store_refused` (a range behind the end, and what is none of the others), `interrupted` (the signal). What the source
- * throws passes through. Requests that may be repeated safely are repeated inside.
+ * Every method throws `SealdropError`: `object_not_found`, `bucket_not_found`, `access_denied`, `sse_key_required` and
+ * `sse_key_wrong` (an object that the store encrypted under somebody's own key), `precondition_failed`,
+ * `endpoint_unreachable` and `store_unavailable` (both retryable), `not_s3`, `disk_full`, `upload_corrupted`,
+ * `source_changed` (a wrong `size`), `condition_not_kept`, `not_a_vault` (writing into an unmarked directory), `store_refused` (a range behind
+ * the end, and what is none of the others), `interrupted` (the signal). What the source throws passes through. Requests
+ * that may be repeated safely are repeated inside.
  */
 export interface ObjectStore {
   readonly kind: 's3' | 'directory' | 'memory';
@@ -117,13 +197,104 @@ export interface ObjectStore {
    */
   put(key: string, source: ByteSource, options?: PutOptions): Promise<PutResult>;
   /** Removes one object. Removing what is not there is no error (as in S3). */
-  remove(key: string, options?: { signal?: AbortSignal }): Promise<void>;
-  /** In the order of the keys' UTF-8 bytes. */
-  list(prefix: string, options?: { signal?: AbortSignal }): AsyncIterable<ObjectInfo>;
+  remove(key: string, options?: RemoveOptions): Promise<void>;
+  /** In the order of the keys' UTF-8 bytes; with `after`, only keys behind that one. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
   /** Uploads of exactly this key that were begun and neither completed nor aborted. */
   unfinished(key: string, options?: { signal?: AbortSignal }): Promise<UnfinishedUpload[]>;
+  /** Looking after unfinished uploads; absent where the store has no such thing. */
+  readonly uploads?: UploadKeeping;
+  /** Looking after older versions; absent where the store has no such thing. */
+  readonly versions?: VersionKeeping;
   /** Digests that the store keeps, for a check without any key. Empty where it keeps none. */
   checksums(key: string, options?: { signal?: AbortSignal }): Promise<StoredChecksum[]>;
+  close(): void;
+}
+
+export interface BucketEncryption {
+  /** `AES256` or `aws:kms`. */
+  readonly algorithm: string;
+  readonly keyId?: string | undefined;
+  readonly allowSseC?: boolean | undefined;
+}
+
+/** What a bucket does with new objects by itself; `unknown` where the store doesn't say. */
+export type DefaultEncryption =
+  | {
+      readonly state: 'set';
+      readonly algorithm: string;
+      readonly keyId?: string;
+      readonly allowsSseC: boolean;
+    }
+  | { readonly state: 'none' | 'unknown' };
+
+/**
+ * A bucket itself. Every method throws `SealdropError`: `bucket_not_found`, `access_denied`, `store_refused`,
+ * `endpoint_unreachable` and `store_unavailable` (both retryable), `interrupted`.
+ */
+export interface BucketAdmin {
+  readonly bucket: string;
+  readonly address: string;
+  exists(signal?: AbortSignal): Promise<boolean>;
+  /** Also throws `target_exists`. */
+  create(signal?: AbortSignal): Promise<void>;
+  /** Removes an empty bucket. */
+  remove(signal?: AbortSignal): Promise<void>;
+  encryption(signal?: AbortSignal): Promise<DefaultEncryption>;
+  setEncryption(encryption: BucketEncryption, signal?: AbortSignal): Promise<void>;
+  setVersioned(signal?: AbortSignal): Promise<void>;
+  /** Of a version, nothing stays behind. */
+  removeObject(key: string, version: string | undefined, signal?: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** One version of an object in an inbox, as its store says. */
+export interface InboxObject {
+  readonly key: string;
+  /** Bytes of plaintext. */
+  readonly size: number;
+  /** Never written anywhere: it may be the plaintext's MD5. */
+  readonly etag: string;
+  readonly modified: Date;
+  /** Absent where the bucket had no versions when the object was written. */
+  readonly version?: string;
+  /** How many tags it has, where the store says so to who reads it. */
+  readonly tags?: number;
+}
+
+/** Which object under a key: by its version, or where there are none by its ETag. Neither: the current one. */
+export interface InboxVersion {
+  readonly version?: string | undefined;
+  readonly etag?: string | undefined;
+}
+
+/**
+ * A bucket where plaintext arrives. Missing (404, a delete marker, another ETag than named) is undefined and no error.
+ *
+ * Every method throws `SealdropError`: `bucket_not_found`, `access_denied`, `endpoint_unreachable` and
+ * `store_unavailable` (both retryable), `store_refused`, `interrupted`. Nothing is written to it but tags.
+ */
+export interface InboxBucket {
+  readonly bucket: string;
+  head(key: string, which?: InboxVersion, signal?: AbortSignal): Promise<InboxObject | undefined>;
+  /** Exactly the version named; a cut connection is taken up again where it broke, in the same version. */
+  read(
+    key: string,
+    which: InboxVersion,
+    signal?: AbortSignal,
+  ): Promise<{ info: InboxObject; body: Readable } | undefined>;
+  /**
+   * Sets one tag, or removes it where `value` is undefined; the others are kept.
+   * @returns false where ten others leave no room
+   */
+  tag(
+    key: string,
+    which: InboxVersion,
+    tag: { name: string; value?: string },
+    signal?: AbortSignal,
+  ): Promise<boolean>;
+  /** Removes one version for good. What stands under the key besides it stays. */
+  remove(key: string, version: string, signal?: AbortSignal): Promise<void>;
   close(): void;
 }
 
@@ -149,9 +320,13 @@ export interface WrappedKeyInfo {
   readonly bytes: number;
 }
 
+/** What objects are stored as: `plain` is as they are, for stores that encrypt by themselves. */
+export const FORMATS = ['esdk', 'plain'] as const;
+export type FormatName = (typeof FORMATS)[number];
+
 /** What a message says of itself. Nothing of it is authenticated until the message has been opened. */
 export interface MessageInfo {
-  readonly format: 'esdk';
+  readonly format: FormatName;
   readonly version: number;
   readonly suite: string;
   readonly suiteId: string;
@@ -169,10 +344,24 @@ export interface MessageInfo {
 export interface Recipient {
   readonly namespace: string;
   readonly name: string;
-  /** SHA-256 of the SPKI DER, base64url. */
+  /** SHA-256, base64url: of the SPKI DER; of a KMS key of what it was named as; of a raw AES key an HMAC under it. */
   readonly fingerprint: string;
-  /** Bytes of a data key wrapped by it. */
-  readonly wrappedBytes: number;
+  /** Bytes of a data key wrapped by it: always the same, or by the data key's; the most, where that is not known before. */
+  readonly wrappedBytes: number | ((dataKeyBytes: number) => number);
+  /** Bytes that a message names it with, where they are not its name's; the most, where that is not known before. */
+  readonly infoBytes?: number;
+  /** By how many bytes its part of a message may be shorter than those two say. Default 0. */
+  readonly slack?: number;
+}
+
+/** A public key as others may have it, to encrypt themselves. */
+export interface PublicKeyInfo {
+  readonly namespace: string;
+  readonly name: string;
+  /** Of a key of AWS KMS SHA-256 of its ARN, of others of the SPKI DER; base64url. */
+  readonly fingerprint: string;
+  /** SPKI, PEM. Absent where AWS KMS keeps the key. */
+  readonly publicKey?: string;
 }
 
 /** Wrapping keys ready for encrypting. The keyring can't unwrap. */
@@ -182,7 +371,7 @@ export interface WrappingKeys {
 }
 
 export interface Encryptor {
-  readonly format: 'esdk';
+  readonly format: FormatName;
   /** The keys that every object is wrapped to. */
   readonly recipients: readonly Recipient[];
   /**
@@ -190,14 +379,26 @@ export interface Encryptor {
    * @throws SealdropError through the iterator only.
    */
   encrypt(source: ByteSource, context: Readonly<Record<string, string>>): ByteSource;
-  /** Ciphertext bytes for plaintext bytes: exact, or for signed messages an upper bound. */
+  /** Ciphertext bytes for plaintext bytes: exact, or bounds for signed messages and where KMS wraps the data key. */
   ciphertextSize(plaintextSize: number, context: Readonly<Record<string, string>>): SizeEstimate;
+  /** Where keys are read again from time to time: the encryptor with those of now, which keeps them. */
+  readonly pinned?: () => Encryptor;
 }
 
+/** For something that has to be of one piece, though the keys may be read again meanwhile. */
+export const pinned = (encryptor: Encryptor): Encryptor => encryptor.pinned?.() ?? encryptor;
+
 export interface SizeEstimate {
+  /** Where it is not exact, the most. */
   readonly bytes: number;
   readonly exact: boolean;
+  /** Where it is not exact, the least that it can be. Absent: nothing is known of that. */
+  readonly least?: number;
 }
+
+/** Whether something has a size that was estimated. */
+export const isOfSize = (size: number, { bytes, exact, least = 0 }: SizeEstimate): boolean =>
+  exact ? size === bytes : size <= bytes && size >= least;
 
 export interface DecryptOptions {
   /**

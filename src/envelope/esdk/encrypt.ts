@@ -16,7 +16,7 @@ import type { ByteSource, CommitmentPolicyName, Encryptor, WrappingKeys } from '
 import { ByteReader } from '../byte-reader.js';
 import { bodyAad, encodeFrameHeader, frameIv, SEQUENCE_END } from './format.js';
 import { sealHeader } from './header.js';
-import { bodyLength, contextLength, footerLength, headerLength, PUBLIC_KEY_FIELD } from './sizes.js';
+import { bodyLength, contextLength, footerLength, headerLength, PUBLIC_KEY_FIELD, slackOf } from './sizes.js';
 import { allSuites, DEFAULT_SUITE, suiteById, suiteIdText, type Suite } from './suites.js';
 
 export const DEFAULT_FRAME_LENGTH = 1024 * 1024;
@@ -49,13 +49,12 @@ export function createEncryptor(keys: WrappingKeys, options: EncryptorOptions = 
     format: 'esdk',
     recipients: keys.recipients,
     encrypt: (source, context) => encryptMessage(source, { keys, suite, frameLength, context }),
-    ciphertextSize: (plaintextSize, context) => ({
-      bytes:
-        headerLength(suite, context, keys.recipients) +
-        bodyLength(plaintextSize, frameLength) +
-        footerLength(suite),
-      exact: suite.signature === undefined,
-    }),
+    ciphertextSize(plaintextSize, context) {
+      const header = headerLength(suite, context, keys.recipients);
+      const bytes = header + bodyLength(plaintextSize, frameLength) + footerLength(suite);
+      const slack = slackOf(suite, keys.recipients);
+      return slack === 0 ? { bytes, exact: true } : { bytes, exact: false, least: bytes - slack };
+    },
   };
 }
 

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import {
   getEncryptHelper,
   NodeAlgorithmSuite,
+  type EncryptedDataKey,
   type GetCipher,
   type NodeEncryptionMaterial,
 } from '@aws-crypto/material-management-node';
@@ -19,7 +20,7 @@ import {
 import { SealdropError } from '../../errors.js';
 import type { MessageInfo } from '../../ports.js';
 import type { ByteReader } from '../byte-reader.js';
-import { FRAMED, UNFRAMED } from './format.js';
+import { FRAMED, IV_LENGTH, TAG_LENGTH, UNFRAMED } from './format.js';
 import { suiteById, suiteIdText, type Suite } from './suites.js';
 
 const MAX_HEADER_BYTES = 1024 * 1024;
@@ -100,10 +101,25 @@ function describe(suite: Suite, parsed: HeaderInfo, headerLength: number): Messa
     context: messageHeader.encryptionContext,
     wrappedKeys: messageHeader.encryptedDataKeys.map((key) => ({
       namespace: key.providerId,
-      name: key.providerInfo,
+      name: nameOf(key),
       bytes: key.encryptedDataKey.byteLength,
     })),
   };
+}
+
+/** Bytes behind the name where a raw AES key wraps: the lengths of tag (in bits) and nonce, and the nonce. */
+const AES_INFO = Buffer.from([0, 0, 0, 8 * TAG_LENGTH, 0, 0, 0, IV_LENGTH]);
+
+/**
+ * What the key is called. Of a raw AES key that is the beginning of what the message has of it.
+ * Source: AWS Encryption SDK specification, framework/raw-aes-keyring.md ("Key Provider Information").
+ */
+function nameOf({ providerInfo, rawInfo }: EncryptedDataKey): string {
+  if (rawInfo === undefined) return providerInfo;
+  const info = Buffer.from(rawInfo);
+  const end = info.length - AES_INFO.length - IV_LENGTH;
+  const isAes = end > 0 && info.subarray(end, end + AES_INFO.length).equals(AES_INFO);
+  return isAes ? toUtf8(info.subarray(0, end)) : providerInfo;
 }
 
 /**

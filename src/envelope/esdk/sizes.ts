@@ -8,23 +8,39 @@ const FINAL_OVERHEAD = FINAL_FRAME_HEADER_LENGTH + TAG_LENGTH;
 /** The pair that a signed message's context carries beside the user's. */
 export const PUBLIC_KEY_FIELD = 'aws-crypto-public-key';
 
-/** Bytes of a header with its authentication, as we write it (specification, data-format/message-header.md). */
+/**
+ * Bytes of a header with its authentication, as we write it; at most so many, where a recipient has slack.
+ * Source: AWS Encryption SDK specification, data-format/message-header.md.
+ */
 export function headerLength(
   suite: Suite,
   context: Readonly<Record<string, string>>,
   recipients: readonly Recipient[],
 ): number {
-  const keysLength =
-    2 +
-    sum(
-      recipients.map((r) => 6 + Buffer.byteLength(r.namespace) + Buffer.byteLength(r.name) + r.wrappedBytes),
-    );
+  const keysLength = 2 + sum(recipients.map((recipient) => wrappedKeyLength(recipient, suite)));
   const fixed =
     suite.messageVersion === 1
       ? 1 + 1 + 2 + 16 + (1 + 4 + 1 + 4) + (IV_LENGTH + TAG_LENGTH)
       : 1 + 2 + 32 + (1 + 4 + 32) + TAG_LENGTH;
   return fixed + 2 + contextLength(suite, context) + keysLength;
 }
+
+function wrappedKeyLength(
+  { namespace, name, infoBytes = Buffer.byteLength(name), wrappedBytes }: Recipient,
+  { dataKeyBytes }: Suite,
+): number {
+  const wrapped = typeof wrappedBytes === 'number' ? wrappedBytes : wrappedBytes(dataKeyBytes);
+  return 6 + Buffer.byteLength(namespace) + infoBytes + wrapped;
+}
+
+/** By how many bytes a message may be shorter than its longest: its header, and its signature. */
+export function slackOf(suite: Suite, recipients: readonly Recipient[]): number {
+  const header = sum(recipients.map(({ slack = 0 }) => slack));
+  return header + (suite.signature === undefined ? 0 : SIGNATURE_VARIES);
+}
+
+/** Bytes by which an ECDSA signature in DER may be shorter than its longest. */
+const SIGNATURE_VARIES = 16;
 
 /** Bytes of an encoded context, without the two that say its length. */
 export function contextLength(suite: Suite, context: Readonly<Record<string, string>>): number {

@@ -8,6 +8,8 @@ export interface Suite {
   readonly name: string;
   readonly messageVersion: 1 | 2;
   readonly committing: boolean;
+  /** Of the data key that is wrapped. */
+  readonly dataKeyBytes: 16 | 24 | 32;
   /** Present where messages end in an ECDSA footer. */
   readonly signature?: {
     /** Characters of the base64 compressed public key that the encryption context carries. */
@@ -21,25 +23,25 @@ const P256 = { publicKeyLength: 44, maxBytes: 72 };
 const P384 = { publicKeyLength: 68, maxBytes: 104 };
 
 const SUITES: readonly Suite[] = [
-  suite(0x0014, 'ALG_AES128_GCM_IV12_TAG16'),
-  suite(0x0046, 'ALG_AES192_GCM_IV12_TAG16'),
+  suite(0x0014, 'ALG_AES128_GCM_IV12_TAG16', 16),
+  suite(0x0046, 'ALG_AES192_GCM_IV12_TAG16', 24),
   suite(0x0078, 'ALG_AES256_GCM_IV12_TAG16'),
-  suite(0x0114, 'ALG_AES128_GCM_IV12_TAG16_HKDF_SHA256'),
-  suite(0x0146, 'ALG_AES192_GCM_IV12_TAG16_HKDF_SHA256'),
+  suite(0x0114, 'ALG_AES128_GCM_IV12_TAG16_HKDF_SHA256', 16),
+  suite(0x0146, 'ALG_AES192_GCM_IV12_TAG16_HKDF_SHA256', 24),
   suite(0x0178, 'ALG_AES256_GCM_IV12_TAG16_HKDF_SHA256'),
-  { ...suite(0x0214, 'ALG_AES128_GCM_IV12_TAG16_HKDF_SHA256_ECDSA_P256'), signature: P256 },
-  { ...suite(0x0346, 'ALG_AES192_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384'), signature: P384 },
+  { ...suite(0x0214, 'ALG_AES128_GCM_IV12_TAG16_HKDF_SHA256_ECDSA_P256', 16), signature: P256 },
+  { ...suite(0x0346, 'ALG_AES192_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384', 24), signature: P384 },
   { ...suite(0x0378, 'ALG_AES256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384'), signature: P384 },
   committing(0x0478, 'ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY'),
   { ...committing(0x0578, 'ALG_AES256_GCM_IV12_TAG16_HKDF_SHA512_COMMIT_KEY_ECDSA_P384'), signature: P384 },
 ];
 
-function suite(id: number, name: string): Suite {
-  return { id, name, messageVersion: 1, committing: false };
+function suite(id: number, name: string, dataKeyBytes: Suite['dataKeyBytes'] = 32): Suite {
+  return { id, name, messageVersion: 1, committing: false, dataKeyBytes };
 }
 
 function committing(id: number, name: string): Suite {
-  return { id, name, messageVersion: 2, committing: true };
+  return { id, name, messageVersion: 2, committing: true, dataKeyBytes: 32 };
 }
 
 const BY_ID = new Map(SUITES.map((s) => [s.id, s]));
