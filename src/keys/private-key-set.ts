@@ -1,9 +1,12 @@
 /** The keys that open messages: a private key set, or a bare private key. Imported by what decrypts alone. */
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
 import type { Secret } from '../secret.js';
-import { parseKeySet, type KeyNames } from './key-set.js';
+import type { KeyNames } from './key-set.js';
+import { parseKeySet, type KeySetEntry } from './key-set-document.js';
 import { DEFAULT_KEY_NAME, DEFAULT_KEY_NAMESPACE } from './names.js';
 import { readPrivateKey } from './private-key.js';
+import { fingerprintOf, readPublicKey } from './public-key.js';
 import type { PrivateWrappingKey } from './raw-rsa/unwrap.js';
 
 /**
@@ -29,10 +32,23 @@ export function readPrivateKeySet(
   }
   const keys = entries.flatMap((entry, i) => {
     if (entry.privateKey === undefined) return [];
-    const field = `${where}: keys[${i}].privateKey`;
-    const privateKey = readPrivateKey(Buffer.from(entry.privateKey), field, passphrase);
+    const privateKey = readPrivateHalf(entry, `${where}: keys[${i}]`, passphrase);
     return [{ namespace: entry.namespace, name: entry.name, oaepHash, privateKey }];
   });
   if (keys.length === 0) throw new SealdropError('invalid_key', `${where} has no private RSA key in it`);
   return keys;
+}
+
+/**
+ * The private half of an entry that has one, and that belongs to its public half.
+ * @throws SealdropError `invalid_key`, `weak_key`, `key_passphrase`
+ */
+export function readPrivateHalf(entry: KeySetEntry, field: string, passphrase?: Secret): KeyObject {
+  const privateKey = readPrivateKey(Buffer.from(entry.privateKey!), `${field}.privateKey`, passphrase);
+  if (entry.publicKey === undefined) return privateKey;
+  const publicKey = readPublicKey(Buffer.from(entry.publicKey), `${field}.publicKey`);
+  if (fingerprintOf(publicKey) === fingerprintOf(createPublicKey(privateKey))) return privateKey;
+  throw new SealdropError('invalid_key', `${field}.publicKey is not the public half of its privateKey`, {
+    hint: 'what is encrypted to it would open with neither: find the right half, or make two entries of it',
+  });
 }

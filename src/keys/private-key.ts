@@ -2,6 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
 import type { Secret } from '../secret.js';
+import { assertCheap } from './derivation-cost.js';
 import { assertRsa } from './public-key.js';
 
 /**
@@ -20,6 +21,7 @@ export function readPrivateKey(bytes: Uint8Array, where: string, passphrase?: Se
     throw new SealdropError('key_passphrase', `${where} is locked by a passphrase`, {
       hint: 'name a file that holds it: --passphrase-file FILE',
     });
+  if (passphrase !== undefined) assertCheap(bytes, text, where);
   return assertRsa(parse(bytes, text, where, passphrase), where);
 }
 

@@ -1,7 +1,8 @@
 /** Reading public keys. Nothing here can read a private one: it is part of every encryptor. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
-import { MIN_MODULUS_BITS } from './names.js';
+import type { PublicKeyInfo } from '../ports.js';
+import { MAX_MODULUS_BITS, MIN_MODULUS_BITS } from './names.js';
 
 /**
  * An RSA public key from SPKI or PKCS#1, PEM or DER.
@@ -12,7 +13,7 @@ export function readPublicKey(bytes: Uint8Array, where: string): KeyObject {
   const text = Buffer.from(bytes).toString('latin1');
   if (text.trim() === '') throw new SealdropError('invalid_key', `${where} is empty`);
   // A private key would do to encrypt with; it must not be where one encrypts.
-  if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) || isPrivateDer(text))
+  if (isPrivate(text))
     throw new SealdropError(
       'private_key_in_public_key_set',
       `${where} holds a private key, a public one belongs there`,
@@ -23,9 +24,15 @@ export function readPublicKey(bytes: Uint8Array, where: string): KeyObject {
   return assertRsa(parse(bytes, text, where), where);
 }
 
-/** PKCS#1 and PKCS#8 begin with a version number 0; a public key begins with its modulus or its algorithm. */
-function isPrivateDer(text: string): boolean {
-  return /^\x30(?:\x82..|\x81.|[\0-\x7f])\x02\x01\0/s.test(text);
+/**
+ * Whether a key, PEM or DER, read as latin1, is a private one that is not encrypted, or a PEM that says so. In DER,
+ * PKCS#1 and PKCS#8 begin with a version number; a public key begins with its modulus or its algorithm.
+ */
+export function isPrivate(text: string): boolean {
+  return (
+    /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) ||
+    /^\x30(?:\x82..|\x81.|[\0-\x7f])\x02\x01[\0\x01]/s.test(text)
+  );
 }
 
 function parse(bytes: Uint8Array, text: string, where: string): KeyObject {
@@ -66,7 +73,29 @@ export function assertRsa(key: KeyObject, where: string): KeyObject {
         hint: 'make a pair with: sealdrop keygen',
       },
     );
-  return key;
+  const exponent = key.asymmetricKeyDetails?.publicExponent ?? 0n;
+  // With 1, what is encrypted is the plaintext; an even one has no private half.
+  if (exponent < 3n || exponent % 2n === 0n)
+    throw new SealdropError(
+      'weak_key',
+      `${where} is an RSA key with a public exponent that protects nothing`,
+      {
+        hint: 'it is damaged, or was made to be broken: make a pair with: sealdrop keygen',
+      },
+    );
+  const unusable = whyUnusable(key, bits, exponent);
+  if (unusable === undefined) return key;
+  throw new SealdropError('invalid_key', `${where} is an RSA key with ${unusable}`, {
+    hint: 'it is damaged, or no key that anybody uses: make a pair with: sealdrop keygen',
+  });
+}
+
+/** What OpenSSL reads, and then does nothing with. */
+function whyUnusable(key: KeyObject, bits: number, exponent: bigint): string | undefined {
+  if (bits > MAX_MODULUS_BITS) return `a modulus of ${bits} bits, at most ${MAX_MODULUS_BITS} can be used`;
+  if (exponent >= 2n ** 64n) return 'a public exponent of more than 64 bits, which cannot be used';
+  const { n = '' } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' });
+  return Buffer.from(n, 'base64url').at(-1)! % 2 === 0 ? 'an even modulus, which no key has' : undefined;
 }
 
 export function modulusBits(key: KeyObject): number {
@@ -77,4 +106,11 @@ export function modulusBits(key: KeyObject): number {
 export function fingerprintOf(publicKey: KeyObject): string {
   const der = publicKey.export({ type: 'spki', format: 'der' });
   return createHash('sha256').update(der).digest('base64url');
+}
+
+/** A key as everybody may have it. */
+export function publicKeyInfo(key: { namespace: string; name: string; publicKey: KeyObject }): PublicKeyInfo {
+  const { namespace, name, publicKey } = key;
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  return { namespace, name, fingerprint: fingerprintOf(publicKey), publicKey: pem };
 }

@@ -1,10 +1,12 @@
 /** Key sets: which keys wrap, which open, and what is wrong with a document, field by field. */
 import { describe, expect, test } from '@jest/globals';
+import { createPublicKey } from 'node:crypto';
 import { isSealdropError } from '../../src/errors.js';
 import { readPublicKeySet } from '../../src/keys/key-set.js';
 import { rsaWrappingKeys } from '../../src/keys/raw-rsa/wrap.js';
 import { readPrivateKeySet } from '../../src/keys/private-key-set.js';
-import { fingerprintOf } from '../../src/keys/public-key.js';
+import { publicPartOf, readManagedSet, serialize } from '../../src/keys/managed-set.js';
+import { fingerprintOf, readPublicKey } from '../../src/keys/public-key.js';
 import { privatePem, publicPem, rsaPair } from '../helpers/keys.js';
 
 const [first, second] = [rsaPair(), rsaPair()];
@@ -93,6 +95,36 @@ describe('a private key set', () => {
   });
 });
 
+test('the public part of a set has what was read of a key, and nothing else that its text has', async () => {
+  const document = set({ ...entry, publicKey: `before\n${publicKey}a note behind it\n`, privateKey });
+  const { entries } = publicPartOf((await readManagedSet(document, 'SET')).entries);
+  expect(entries.map((each) => each.publicKey)).toEqual([publicKey]);
+  expect(serialize(entries).toString()).not.toMatch(/note|before/);
+});
+
+describe('an RSA key that OpenSSL reads and does nothing with is refused', () => {
+  const { n: modulus } = first.publicKey.export({ format: 'jwk' }) as { n: string };
+  const even = Buffer.from(modulus, 'base64url');
+  even[even.length - 1]! &= 0xfe;
+  const large = Buffer.alloc(2049, 0xff);
+  const F4 = Buffer.from([1, 0, 1]);
+  const exponent = Buffer.alloc(9, 1);
+  test.each([
+    ['a modulus of 16392 bits', large, F4],
+    ['an even modulus', even, F4],
+    ['a public exponent of more than 64 bits', Buffer.from(modulus, 'base64url'), exponent],
+  ])('%s', (why, n, e) => {
+    const jwk = { kty: 'RSA', n: n.toString('base64url'), e: e.toString('base64url') };
+    const pem = Buffer.from(publicPem({ ...first, publicKey: createPublicKey({ key: jwk, format: 'jwk' }) }));
+    expect(() => readPublicKey(pem, 'KEY')).toThrow(
+      expect.objectContaining({
+        code: 'invalid_key',
+        message: expect.stringContaining(`KEY is an RSA key with ${why}`),
+      }),
+    );
+  });
+});
+
 test('a raw AES key in a public set is refused: whoever wraps with it can unwrap', () => {
   const secretKey = Buffer.alloc(32, 0x5a).toString('base64');
   let error: unknown;
@@ -144,7 +176,7 @@ describe('a malformed document is `invalid_key`, with the place and nothing of a
     ],
     'a private key that is null': [set({ ...valid, privateKey: null }), 'keys[0].privateKey'],
     'an unknown state': [set({ ...valid, state: 'Active' }), 'keys[0].state'],
-    'the same names twice': [set(valid, valid), 'ns/one'],
+    'the same names twice': [set(entry, entry), 'ns/one'],
     'a secret key that is a number': [set({ ...entry, secretKey: 7 }), 'keys[0].secretKey'],
   };
 

@@ -1,15 +1,10 @@
 /** Unwrapping data keys with RSA private keys, by the AWS Encryption SDK's raw RSA keyring. */
 import type { KeyObject } from 'node:crypto';
-import {
-  KeyringNode,
-  type EncryptedDataKey,
-  type NodeDecryptionMaterial,
-  type NodeEncryptionMaterial,
-} from '@aws-crypto/material-management-node';
+import { type EncryptedDataKey, type NodeDecryptionMaterial } from '@aws-crypto/material-management-node';
 import { RawRsaKeyringNode } from '@aws-crypto/raw-rsa-keyring-node';
-import { SealdropError } from '../../errors.js';
 import { OAEP_HASHES, type OaepHash } from '../../ports.js';
 import { modulusBits } from '../public-key.js';
+import { UnwrapOnlyKeyring } from '../unwrapping.js';
 
 export interface PrivateWrappingKey {
   /** Both names, or neither: a key without names is tried on every wrapped key of a message. */
@@ -24,16 +19,12 @@ export interface PrivateWrappingKey {
  * Trying is safe: OAEP tells a wrong key or hash apart, and a committing message proves the data key.
  * What a caller sees is one failure, whichever key, name or hash did not fit.
  */
-export class RsaUnwrapKeyring extends KeyringNode {
+export class RsaUnwrapKeyring extends UnwrapOnlyKeyring {
   readonly #keys: readonly PrivateWrappingKey[];
 
   constructor(keys: readonly PrivateWrappingKey[]) {
     super();
     this.#keys = keys;
-  }
-
-  async _onEncrypt(): Promise<NodeEncryptionMaterial> {
-    throw new SealdropError('internal', 'this keyring only unwraps');
   }
 
   async _onDecrypt(

@@ -8,17 +8,14 @@
 import { constants, publicEncrypt, randomBytes, type KeyObject } from 'node:crypto';
 import {
   EncryptedDataKey,
-  KeyringNode,
   KeyringTraceFlag,
-  MultiKeyringNode,
   unwrapDataKey,
-  type NodeDecryptionMaterial,
   type NodeEncryptionMaterial,
 } from '@aws-crypto/material-management-node';
-import { SealdropError } from '../../errors.js';
-import type { OaepHash, Recipient, WrappingKeys } from '../../ports.js';
+import type { OaepHash, WrappingKeys } from '../../ports.js';
 import { DEFAULT_OAEP_HASH } from '../names.js';
 import { fingerprintOf, modulusBits } from '../public-key.js';
+import { assertOwnNamespace, wrappingKeysOf, WrapOnlyKeyring, type WrappingKey } from '../wrapping-keys.js';
 
 export interface PublicWrappingKey {
   namespace: string;
@@ -27,7 +24,7 @@ export interface PublicWrappingKey {
   oaepHash?: OaepHash;
 }
 
-class RsaWrapKeyring extends KeyringNode {
+class RsaWrapKeyring extends WrapOnlyKeyring {
   readonly #key: PublicWrappingKey;
 
   constructor(key: PublicWrappingKey) {
@@ -51,47 +48,27 @@ class RsaWrapKeyring extends KeyringNode {
     const edk = new EncryptedDataKey({ providerId: namespace, providerInfo: name, encryptedDataKey });
     return material.addEncryptedDataKey(edk, KeyringTraceFlag.WRAPPING_KEY_ENCRYPTED_DATA_KEY);
   }
-
-  async _onDecrypt(): Promise<NodeDecryptionMaterial> {
-    throw new SealdropError('internal', 'this keyring only wraps');
-  }
 }
 
-/** Data keys are wrapped to every one of the keys; any one of their private halves opens the message. */
+/** @throws SealdropError `usage` */
+export function rsaWrappingKey(key: PublicWrappingKey): WrappingKey {
+  const { namespace, name, publicKey } = key;
+  assertOwnNamespace(namespace);
+  return {
+    keyring: new RsaWrapKeyring(key),
+    recipient: {
+      namespace,
+      name,
+      fingerprint: fingerprintOf(publicKey),
+      wrappedBytes: Math.ceil(modulusBits(publicKey) / 8),
+    },
+  };
+}
+
+/**
+ * Data keys are wrapped to every one of the keys; any one of their private halves opens the message.
+ * @throws SealdropError `key_required`, `usage`
+ */
 export function rsaWrappingKeys(keys: readonly PublicWrappingKey[]): WrappingKeys {
-  assertUsable(keys);
-  const [first, ...rest] = keys.map((key) => new RsaWrapKeyring(key));
-  if (first === undefined)
-    throw new SealdropError('key_required', 'there is no public key to encrypt with', {
-      hint: 'name one: --public-key FILE, or make a pair: sealdrop keygen',
-    });
-  return {
-    keyring: rest.length === 0 ? first : new MultiKeyringNode({ generator: first, children: rest }),
-    recipients: keys.map(recipientOf),
-  };
-}
-
-// More than our own reader accepts by default.
-const MAX_RECIPIENTS = 20;
-
-function assertUsable(keys: readonly PublicWrappingKey[]): void {
-  if (keys.length > MAX_RECIPIENTS)
-    throw new SealdropError(
-      'usage',
-      `a message goes to at most ${MAX_RECIPIENTS} keys, these are ${keys.length}`,
-    );
-  // Specification, framework/raw-rsa-keyring.md ("Key Namespace"): it would be taken for a KMS key.
-  if (keys.some((key) => key.namespace === 'aws-kms'))
-    throw new SealdropError('usage', 'the key namespace aws-kms belongs to AWS KMS', {
-      hint: 'choose another',
-    });
-}
-
-function recipientOf({ namespace, name, publicKey }: PublicWrappingKey): Recipient {
-  return {
-    namespace,
-    name,
-    fingerprint: fingerprintOf(publicKey),
-    wrappedBytes: Math.ceil(modulusBits(publicKey) / 8),
-  };
+  return wrappingKeysOf(keys.map(rsaWrappingKey));
 }

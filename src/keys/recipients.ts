@@ -1,0 +1,61 @@
+/** The keys to wrap to, of every kind, as they are read: what makes keyrings of them is chosen where parts are joined. */
+import { SealdropError } from '../errors.js';
+import { Secret } from '../secret.js';
+import { decodeSecretKey, kindOf, parseKeySet, type KeySetEntry } from './key-set-document.js';
+import { readPublicSet, type KeyNames, type PublicSetKey } from './key-set.js';
+import { readPublicKey } from './public-key.js';
+import type { SecretWrappingKey } from './raw-aes/names.js';
+
+export type RecipientKey =
+  PublicSetKey | ({ readonly kind: 'aes'; readonly always: boolean } & SecretWrappingKey);
+
+/**
+ * What a set may hold besides public halves and names of KMS keys. `public`: nothing. `secret`: raw AES keys, by which
+ * whoever encrypts can decrypt as well. `own`: private halves too, which are not looked at: a set of who does both.
+ */
+export type SetRules = 'public' | 'secret' | 'own';
+
+/**
+ * The active keys of a set, or a bare public key.
+ * @param where what the user called it, for messages
+ * @throws SealdropError `invalid_key`, `weak_key`, `private_key_in_public_key_set`
+ */
+export function readRecipients(
+  bytes: Uint8Array,
+  where: string,
+  names: KeyNames,
+  rules: SetRules,
+): RecipientKey[] {
+  const entries = rules === 'public' ? undefined : parseKeySet(bytes, where);
+  if (entries === undefined) return readPublicSet(bytes, where, names);
+  const keys = entries.flatMap((entry, i): RecipientKey[] => {
+    if (rules === 'secret' && entry.privateKey !== undefined) throw privateHalf(`${where}: keys[${i}]`);
+    return entry.state === 'active' ? [recipientOf(entry, `${where}: keys[${i}]`, names)] : [];
+  });
+  if (keys.length > 0) return keys;
+  throw new SealdropError('invalid_key', `${where} has no active key`);
+}
+
+function recipientOf(entry: KeySetEntry, field: string, { oaepHash }: KeyNames): RecipientKey {
+  const { namespace, name, always = false } = entry;
+  const kind = kindOf(entry);
+  if (kind === 'kms') return { kind, always, arn: name };
+  if (kind === 'aes') {
+    const secretKey = new Secret(decodeSecretKey(entry.secretKey!, `${field}.secretKey`));
+    return { kind, always, namespace, name, secretKey };
+  }
+  if (entry.publicKey === undefined)
+    throw new SealdropError('invalid_key', `${field}.publicKey is missing`, {
+      hint: 'the private half alone only opens: sealdrop keys list shows what is in the set',
+    });
+  const publicKey = readPublicKey(Buffer.from(entry.publicKey), `${field}.publicKey`);
+  return { kind, always, namespace, name, publicKey, oaepHash };
+}
+
+function privateHalf(field: string): SealdropError {
+  return new SealdropError(
+    'private_key_in_public_key_set',
+    `${field}.privateKey: a private half is not needed to encrypt to a recipient`,
+    { hint: 'give the public halves alone, or use the whole set as your own: --key-set' },
+  );
+}
