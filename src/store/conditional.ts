@@ -22,7 +22,7 @@ export interface ConditionHeaders {
 
 export interface VisibleWrite<T> {
   readonly key: string;
-  readonly options: Pick<PutOptions, 'condition' | 'signal'>;
+  readonly options: Pick<PutOptions, 'condition' | 'guarded' | 'signal'>;
   send(headers: ConditionHeaders): Promise<T>;
   /** The answer that a write of ours would have had, if what the store holds is what we sent. */
   settle(): Promise<T | undefined>;
@@ -33,6 +33,12 @@ const TRIES = 3;
 export async function writeVisibly<T>(bucket: S3Bucket, write: VisibleWrite<T>): Promise<T> {
   const { condition, signal } = write.options;
   let headers = headersOf(condition);
+  if (condition !== undefined && !isKept(bucket, condition)) {
+    if (write.options.guarded === true) throw conditionNotKept(bucket);
+    // Not sent to a store that ignores it, or refuses it in a way that says nothing.
+    await assertCondition(bucket, write.key, condition, signal);
+    headers = {};
+  }
   for (let attempt = 1; ; attempt++) {
     try {
       return await write.send(headers);
@@ -44,6 +50,7 @@ export async function writeVisibly<T>(bucket: S3Bucket, write: VisibleWrite<T>):
       }
       if (condition === undefined || attempt === TRIES) throw refusal(bucket, write, facts, error);
       if (isNotImplemented(facts)) {
+        if (write.options.guarded === true) throw conditionNotKept(bucket, error);
         // A store without conditional writes: looked at before, which leaves a moment for others.
         await assertCondition(bucket, write.key, condition, signal);
         headers = {};
@@ -52,6 +59,29 @@ export async function writeVisibly<T>(bucket: S3Bucket, write: VisibleWrite<T>):
     }
   }
 }
+
+/** Before anything is sent. @throws SealdropError `condition_not_kept` */
+export function assertGuarded(bucket: S3Bucket, { condition, guarded }: PutOptions): void {
+  if (guarded === true && condition !== undefined && !isKept(bucket, condition))
+    throw conditionNotKept(bucket);
+}
+
+export function conditionNotKept({ endpoint }: S3Bucket, cause?: unknown): SealdropError {
+  return new SealdropError(
+    'condition_not_kept',
+    `the store at ${endpoint.shown} keeps no conditions on writes: what somebody else writes meanwhile would be overwritten`,
+    { cause },
+  );
+}
+
+function isKept({ traits }: S3Bucket, condition: WriteCondition): boolean {
+  const { conditionalWrites = 'all' } = traits;
+  return conditionalWrites === 'all' || (conditionalWrites === 'absent' && 'absent' in condition);
+}
+
+/** Whether a write goes out without the condition that it has. */
+export const isUnguarded = (condition: WriteCondition | undefined, headers: ConditionHeaders): boolean =>
+  condition !== undefined && Object.keys(headers).length === 0;
 
 function headersOf(condition: WriteCondition | undefined): ConditionHeaders {
   if (condition === undefined) return {};

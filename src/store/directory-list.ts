@@ -9,7 +9,9 @@ import { isReserved, lstatIfThere, parentsAreThere } from './safe-path.js';
 interface Walk {
   readonly root: string;
   readonly prefix: string;
-  readonly signal: AbortSignal | undefined;
+  /** Only keys behind this one. */
+  readonly after?: string;
+  readonly signal?: AbortSignal;
 }
 
 /** Objects in the order of their keys' UTF-8 bytes; no more than one directory's names per level are held. */
@@ -44,20 +46,25 @@ async function* infoOf(root: string, key: string): AsyncGenerator<ObjectInfo> {
 }
 
 async function entriesOf(
-  { root, prefix }: Walk,
+  { root, prefix, after }: Walk,
   folder: string,
 ): Promise<{ key: string; isFolder: boolean }[]> {
   const entries = [];
   for (const entry of await readFolder(join(root, folder))) {
-    if (folder === '' && isReserved(entry.name)) continue;
+    if (isReserved(entry.name)) continue;
     if (!entry.isFile() && !entry.isDirectory()) continue;
     const isFolder = entry.isDirectory();
     // With its slash a directory sorts where the keys below it do: "a-b" before "a/b".
     const key = `${folder}${entry.name}${isFolder ? '/' : ''}`;
+    if (after !== undefined && isBefore(key, isFolder, after)) continue;
     if (key.startsWith(prefix) || (isFolder && prefix.startsWith(key))) entries.push({ key, isFolder });
   }
   return entries.sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
 }
+
+/** Of a folder: whether all below it is. */
+const isBefore = (key: string, isFolder: boolean, after: string): boolean =>
+  Buffer.compare(Buffer.from(key), Buffer.from(after)) <= 0 && !(isFolder && after.startsWith(key));
 
 async function readFolder(path: string) {
   try {

@@ -4,7 +4,16 @@ import { join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { SealdropError, throwIfAborted } from '../errors.js';
-import type { ByteSource, GetOptions, ObjectInfo, ObjectStore, PutOptions, PutResult } from '../ports.js';
+import type {
+  ByteSource,
+  GetOptions,
+  ListOptions,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  PutResult,
+  RemoveOptions,
+} from '../ports.js';
 import { printable } from '../printable.js';
 import { listObjects } from './directory-list.js';
 import { etagOf, exclusively, failedCondition, writeObject } from './directory-write.js';
@@ -37,6 +46,11 @@ export interface DirectoryStoreOptions {
 /** Nothing is read or made before the first call; a missing directory is `bucket_not_found`. */
 export function openDirectoryStore(options: DirectoryStoreOptions): ObjectStore {
   return new DirectoryStore(options.root);
+}
+
+/** A vault that is yet to be made, for whoever wants to know what would come of it. */
+export function openUnmadeStore(options: DirectoryStoreOptions): ObjectStore {
+  return new UnmadeStore(options.root);
 }
 
 interface SignalOption {
@@ -97,12 +111,15 @@ class DirectoryStore implements ObjectStore {
     });
   }
 
-  async remove(key: string, options: SignalOption = {}): Promise<void> {
+  async remove(key: string, options: RemoveOptions = {}): Promise<void> {
     this.assertStorable(key);
     await this.#guard(key, options, async (root) => {
       await this.#openForWriting(root);
       await exclusively(join(root, key), async () => {
-        if ((await statObject(root, key)) === undefined) return;
+        const stat = await statObject(root, key);
+        if (stat === undefined) return;
+        if (options.ifMatch !== undefined && options.ifMatch !== etagOf(stat))
+          throw failedCondition({ address: this.address(key) });
         await unlinkIfThere(join(root, key));
         await removeSidecar(root, key);
         await pruneParents(root, key);
@@ -110,9 +127,9 @@ class DirectoryStore implements ObjectStore {
     });
   }
 
-  async *list(prefix: string, options: SignalOption = {}): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     try {
-      yield* listObjects({ root: await this.#openRoot(), prefix, signal: options.signal });
+      yield* listObjects({ root: await this.#openRoot(), prefix, ...options });
     } catch (error) {
       throw fsError(error, this.address(prefix));
     }
@@ -170,4 +187,8 @@ class DirectoryStore implements ObjectStore {
       hint: 'see what there is: sealdrop ls (links and special files are no objects)',
     });
   }
+}
+
+class UnmadeStore extends DirectoryStore {
+  override async *list(): AsyncGenerator<ObjectInfo> {}
 }

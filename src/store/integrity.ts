@@ -18,6 +18,7 @@ import type { ChecksumMode, PutResult } from '../ports.js';
 import { printable } from '../printable.js';
 import type { Endpoint } from './s3-config.js';
 import { unquoted } from './s3-bucket.js';
+import { hidesMd5, type Sse } from './sse.js';
 
 export type Checked = PutResult['checked'];
 
@@ -27,9 +28,10 @@ export interface Check {
   readonly signed: boolean;
 }
 
-export function checkFor(endpoint: Endpoint, wanted: ChecksumMode): Check {
-  const usual = !endpoint.secure ? 'signature' : endpoint.aws ? 'crc32' : 'md5';
-  const by = wanted === 'auto' ? usual : wanted;
+export function checkFor(endpoint: Endpoint, wanted: ChecksumMode, sse?: Sse): Check {
+  const byEtag = hidesMd5(sse) ? 'signature' : 'md5';
+  const usual = !endpoint.secure ? 'signature' : endpoint.aws ? 'crc32' : byEtag;
+  const by = wanted === 'auto' ? usual : wanted === 'md5' ? byEtag : wanted;
   return { by, signed: !endpoint.secure || by === 'signature' };
 }
 

@@ -5,10 +5,12 @@ import { SealdropError, interrupted, throwIfAborted } from '../errors.js';
 import type {
   ByteSource,
   GetOptions,
+  ListOptions,
   ObjectInfo,
   ObjectStore,
   PutOptions,
   PutResult,
+  RemoveOptions,
   WriteCondition,
 } from '../ports.js';
 import { printable } from '../printable.js';
@@ -63,15 +65,18 @@ export class MemoryStore implements ObjectStore {
     return { etag, size: bytes.length, checked: 'size' };
   }
 
-  async remove(key: string, options: { signal?: AbortSignal } = {}): Promise<void> {
+  async remove(key: string, options: RemoveOptions = {}): Promise<void> {
     throwIfAborted(options.signal);
+    const { ifMatch } = options;
+    if (ifMatch !== undefined && this.#entries.has(key)) this.#assertCondition(key, { ifMatch });
     this.#entries.delete(key);
   }
 
-  async *list(prefix: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     const keys = [...this.#entries.keys()].filter((key) => key.startsWith(prefix));
-    keys.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    keys.sort(byBytes);
     for (const key of keys) {
+      if (options.after !== undefined && byBytes(key, options.after) <= 0) continue;
       throwIfAborted(options.signal);
       const entry = this.#entries.get(key);
       if (entry === undefined) continue;
@@ -111,6 +116,8 @@ export class MemoryStore implements ObjectStore {
     );
   }
 }
+
+const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 function* slices(bytes: Buffer, signal: AbortSignal | undefined): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += CHUNK) {

@@ -9,9 +9,10 @@ import {
   UploadPartCommand,
   type CompletedPart,
 } from '@aws-sdk/client-s3';
-import { throwIfAborted } from '../errors.js';
+import { SealdropError, throwIfAborted } from '../errors.js';
 import type { PutOptions } from '../ports.js';
-import { isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
+import { printable } from '../printable.js';
+import { isUnguarded, isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
 import type { Part } from './cut-parts.js';
 import {
   checkFor,
@@ -25,6 +26,7 @@ import {
 import { askedOf, sending, unquoted, uploading, type S3Bucket } from './s3-bucket.js';
 import { factsOf, isDenied, isNoSuchUpload, notS3, s3Error } from './s3-errors.js';
 import { delayed } from './signals.js';
+import { encryptionOf, sseOfAny, sseOfNew } from './sse.js';
 
 export interface Completed {
   readonly etag: string | undefined;
@@ -53,13 +55,17 @@ export class MultipartUpload {
   completing = false;
   /** True from when the store has said that the object is there. */
   completed = false;
+  /** True where the store knew no conditional write. */
+  unguarded = false;
+  /** What the store says that it encrypts the parts with; not every store says it at the beginning already. */
+  encryption: string | undefined;
 
   private constructor(bucket: S3Bucket, key: string, options: PutOptions, id: string) {
     this.#bucket = bucket;
     this.#key = key;
     this.#options = options;
     this.id = id;
-    this.#check = checkFor(bucket.endpoint, bucket.checksum);
+    this.#check = checkFor(bucket.endpoint, bucket.checksum, bucket.sse);
   }
 
   static async begin(
@@ -68,13 +74,14 @@ export class MultipartUpload {
     options: PutOptions,
     signal: AbortSignal,
   ): Promise<MultipartUpload> {
-    const whole = checkFor(bucket.endpoint, bucket.checksum).by === 'crc32';
+    const whole = checkFor(bucket.endpoint, bucket.checksum, bucket.sse).by === 'crc32';
     const command = new CreateMultipartUploadCommand({
       Bucket: bucket.name,
       Key: key,
       ContentType: 'application/octet-stream',
       ...(options.metadata && { Metadata: { ...options.metadata } }),
       ...(whole && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
+      ...sseOfNew(bucket.sse),
     });
     // Not given up at once: an upload that the store has begun can be removed only by the id in the answer.
     throwIfAborted(signal);
@@ -90,13 +97,14 @@ export class MultipartUpload {
     const proof = await prove(body, this.#check);
     const { address } = askedOf(this.#bucket, this.#key);
     await resentIfCorrupted(async () => {
-      const part = { ...this.#target, PartNumber: number, Body: body, ...proof.headers };
+      const part = { ...this.#sealed, PartNumber: number, Body: body, ...proof.headers };
       const command = withPayloadHash(new UploadPartCommand(part), proof.payloadHash);
       const answer = await this.#mapped(() => this.#bucket.client.send(command, uploading(signal)));
       if (answer.ETag === undefined)
         throw notS3(askedOf(this.#bucket, this.#key), 'took a part without an ETag');
       const checked = verdict(address, this.#check, proof, answer);
       if (this.checked === undefined || checked === 'size') this.checked = checked;
+      this.encryption = encryptionOf(answer);
       const { ChecksumCRC32 } = proof.headers;
       this.#parts[number - 1] = {
         PartNumber: number,
@@ -107,6 +115,7 @@ export class MultipartUpload {
   }
 
   async complete(signal: AbortSignal): Promise<Completed> {
+    if (this.#options.proven === true) this.#assertProven();
     this.completing = true;
     const completed = await writeVisibly(this.#bucket, {
       key: this.#key,
@@ -118,9 +127,20 @@ export class MultipartUpload {
     return completed;
   }
 
+  #assertProven(): void {
+    if (this.checked !== undefined && this.checked !== 'size') return;
+    const { address } = askedOf(this.#bucket, this.#key);
+    throw new SealdropError(
+      'store_refused',
+      `${printable(address)}: the store proves nothing of the bytes that it got but their number`,
+      { hint: 'let it check the signature of their digest: --checksum signature' },
+    );
+  }
+
   async #complete(headers: ConditionHeaders, signal: AbortSignal): Promise<Completed> {
+    this.unguarded = isUnguarded(this.#options.condition, headers);
     const command = new CompleteMultipartUploadCommand({
-      ...this.#target,
+      ...this.#sealed,
       MultipartUpload: { Parts: this.#parts },
       ...(this.#check.by === 'crc32' && {
         ChecksumCRC32: crc32Text(this.#crc32),
@@ -168,7 +188,7 @@ export class MultipartUpload {
   async #hasParts(signal: AbortSignal): Promise<boolean> {
     try {
       const { Parts } = await this.#bucket.client.send(
-        new ListPartsCommand({ ...this.#target, MaxParts: 1 }),
+        new ListPartsCommand({ ...this.#sealed, MaxParts: 1 }),
         sending(signal),
       );
       return (Parts?.length ?? 0) > 0;
@@ -180,6 +200,11 @@ export class MultipartUpload {
 
   get #target() {
     return { Bucket: this.#bucket.name, Key: this.#key, UploadId: this.id };
+  }
+
+  /** For what looks at the parts' bytes, as the checks of the whole do. */
+  get #sealed() {
+    return { ...this.#target, ...sseOfAny(this.#bucket.sse) };
   }
 
   async #mapped<T>(request: () => Promise<T>): Promise<T> {

@@ -1,4 +1,5 @@
 import { SealdropError } from '../errors.js';
+import type { StoreTraits } from '../store-traits.js';
 
 const MIB = 1024 * 1024;
 /** S3's limits: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
@@ -19,13 +20,17 @@ export interface PartPlan {
  * How an object of `size` bytes, where that is known, is cut into parts.
  * @throws SealdropError `too_large` for an object that S3 cannot hold
  */
-export function planParts(size: number | undefined, wanted?: number): PartPlan {
+export function planParts(
+  size: number | undefined,
+  wanted?: number,
+  { minPartSize = MIN_PART_SIZE, maxParts = MAX_PARTS }: StoreTraits = {},
+): PartPlan {
   if (size !== undefined && size > MAX_OBJECT)
     throw tooLarge(`${size} bytes are more than an S3 object can hold`);
-  const least = size === undefined ? 0 : Math.ceil(size / MAX_PARTS / MIB) * MIB;
+  const least = size === undefined ? 0 : Math.ceil(size / maxParts / MIB) * MIB;
   const usual = wanted ?? (size === undefined ? PART_SIZE_OF_UNKNOWN : PART_SIZE);
-  const partSize = Math.max(usual, least);
-  return { partSize, limit: Math.min(partSize * MAX_PARTS, MAX_OBJECT) };
+  const partSize = Math.max(usual, least, minPartSize);
+  return { partSize, limit: Math.min(partSize * maxParts, MAX_OBJECT) };
 }
 
 /** @throws SealdropError `too_large` when more came than the plan has room for */

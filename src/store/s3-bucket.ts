@@ -8,10 +8,12 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { SealdropError } from '../errors.js';
-import type { ChecksumMode, ObjectInfo } from '../ports.js';
+import type { ChecksumMode, ObjectInfo, ServerSideEncryption } from '../ports.js';
 import { printable } from '../printable.js';
+import type { StoreTraits } from '../store-traits.js';
 import type { Endpoint } from './s3-config.js';
-import { factsOf, isNamed, isNotFound, notS3, s3Error, type Asked } from './s3-errors.js';
+import { factsOf, isDenied, isNamed, isNotFound, notS3, s3Error, type Asked } from './s3-errors.js';
+import { encryptionOf, keyNotApplicable, keyRequired, sseOfAny, wrongKey } from './sse.js';
 
 export interface S3Bucket {
   readonly client: S3Client;
@@ -21,6 +23,8 @@ export interface S3Bucket {
   /** Parts of one upload that are sent at the same time. */
   readonly concurrency: number;
   readonly checksum: ChecksumMode;
+  readonly sse?: ServerSideEncryption | undefined;
+  readonly traits: StoreTraits;
   /** Milliseconds without a byte after which a download counts as broken. */
   readonly idleTimeout: number;
 }
@@ -53,16 +57,22 @@ export async function headObject(
   options: SignalOption = {},
 ): Promise<ObjectInfo> {
   try {
-    const command = new HeadObjectCommand({ Bucket: bucket.name, Key: key });
+    const command = new HeadObjectCommand({ Bucket: bucket.name, Key: key, ...sseOfAny(bucket.sse) });
     return infoOf(bucket, key, await bucket.client.send(command, sending(options.signal)));
   } catch (error) {
-    throw await explained(bucket, key, error, options.signal);
+    throw await explainedRead(bucket, key, error, options.signal);
   }
 }
 
 type HeadFields = Pick<
   HeadObjectCommandOutput,
-  'ContentLength' | 'ETag' | 'LastModified' | 'VersionId' | 'Metadata'
+  | 'ContentLength'
+  | 'ETag'
+  | 'LastModified'
+  | 'VersionId'
+  | 'Metadata'
+  | 'ServerSideEncryption'
+  | 'SSECustomerAlgorithm'
 >;
 
 export function infoOf(
@@ -73,6 +83,7 @@ export function infoOf(
 ): ObjectInfo {
   if (head.ETag === undefined || size === undefined)
     throw notS3(askedOf(bucket, key), 'says neither the size nor the ETag of an object');
+  const encryption = encryptionOf(head);
   return {
     key,
     size,
@@ -80,6 +91,7 @@ export function infoOf(
     modified: head.LastModified ?? new Date(0),
     ...versionOf(head),
     metadata: head.Metadata ?? {},
+    ...(encryption !== undefined && { encryption }),
   };
 }
 
@@ -107,6 +119,47 @@ export async function explained(
   return mapped;
 }
 
+/**
+ * As `explained`, for requests that read an object, which also fail for want of the key that it is encrypted with. What
+ * the store refuses with the key and without tells which of them is wrong.
+ */
+export async function explainedRead(
+  bucket: S3Bucket,
+  key: string,
+  error: unknown,
+  signal?: AbortSignal,
+): Promise<SealdropError> {
+  const facts = factsOf(error);
+  const malformed = facts.status === 400;
+  const { address } = askedOf(bucket, key);
+  const given = bucket.sse?.kind === 'c';
+  if (malformed || (given && isDenied(facts))) {
+    const bare = await refusalOf(bucket, key, {}, signal);
+    const wantsKey = factsOf(bare).status === 400 && factsOf(bare).name === 'InvalidRequest';
+    if (wantsKey && !given) return keyRequired(address, error);
+    if (wantsKey && !malformed) return wrongKey(address, error);
+    if (bare === undefined && malformed) return keyNotApplicable(address, error);
+  }
+  return explained(bucket, key, error, signal);
+}
+
+/** With what the store refuses to read the first byte, if it does: GET says more than HEAD. */
+async function refusalOf(
+  bucket: S3Bucket,
+  key: string,
+  fields: ReturnType<typeof sseOfAny>,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  try {
+    const command = new GetObjectCommand({ Bucket: bucket.name, Key: key, Range: 'bytes=0-0', ...fields });
+    const { Body } = await bucket.client.send(command, sending(signal));
+    (Body as Readable | undefined)?.destroy();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
 /** Why access is denied: a wrong key, a wrong secret, a wrong clock. GET says it, and does not get the object. */
 async function reasonOf(
   bucket: S3Bucket,
@@ -114,15 +167,10 @@ async function reasonOf(
   denied: SealdropError,
   signal?: AbortSignal,
 ): Promise<SealdropError> {
-  try {
-    const command = new GetObjectCommand({ Bucket: bucket.name, Key: key, Range: 'bytes=0-0' });
-    const { Body } = await bucket.client.send(command, sending(signal));
-    (Body as Readable | undefined)?.destroy();
-  } catch (error) {
-    const said = s3Error(error, askedOf(bucket, key));
-    if (said.code === 'access_denied') return said;
-  }
-  return denied;
+  const refused = await refusalOf(bucket, key, sseOfAny(bucket.sse), signal);
+  if (refused === undefined) return denied;
+  const said = s3Error(refused, askedOf(bucket, key));
+  return said.code === 'access_denied' ? said : denied;
 }
 
 function noBucket(bucket: S3Bucket, cause: unknown): SealdropError {

@@ -2,7 +2,8 @@
 import { HeadObjectCommand, type HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import type { StoredChecksum } from '../ports.js';
 import { isMd5 } from './integrity.js';
-import { explained, sending, unquoted, type S3Bucket, type SignalOption } from './s3-bucket.js';
+import { explainedRead, sending, unquoted, type S3Bucket, type SignalOption } from './s3-bucket.js';
+import { sseOfAny } from './sse.js';
 
 export async function storedChecksums(
   bucket: S3Bucket,
@@ -21,10 +22,15 @@ export async function storedChecksums(
 
 async function headWithChecksums(bucket: S3Bucket, key: string, { signal }: SignalOption) {
   try {
-    const command = new HeadObjectCommand({ Bucket: bucket.name, Key: key, ChecksumMode: 'ENABLED' });
+    const command = new HeadObjectCommand({
+      Bucket: bucket.name,
+      Key: key,
+      ChecksumMode: 'ENABLED',
+      ...sseOfAny(bucket.sse),
+    });
     return await bucket.client.send(command, sending(signal));
   } catch (error) {
-    throw await explained(bucket, key, error, signal);
+    throw await explainedRead(bucket, key, error, signal);
   }
 }
 

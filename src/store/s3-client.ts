@@ -1,15 +1,14 @@
 /** The SDK's client, made when it is first needed. */
-import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { rootCertificates } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
-import { fromNodeProviderChain } from '@aws-sdk/credential-providers';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { SealdropError } from '../errors.js';
-import { printable } from '../printable.js';
+import { awsCredentials } from '../aws-credentials.js';
+import { certificateAuthorities } from '../certificate-authorities.js';
 import { Secret } from '../secret.js';
+import type { StoreTraits } from '../store-traits.js';
 import { checkAnswers } from './answers.js';
+import { traitsOf } from './providers.js';
 import { resolvePlace, type Endpoint, type PlaceOptions } from './s3-config.js';
 
 export interface S3Credentials {
@@ -22,9 +21,17 @@ export interface S3Credentials {
 export interface ClientOptions extends PlaceOptions {
   /** Default: AWS's chain of environment, profiles, SSO and roles. */
   credentials?: Secret<S3Credentials> | (() => Promise<S3Credentials>) | undefined;
+  /** Asks for the token code of the device that a profile's role wants. */
+  mfaCode?: ((device: string) => Promise<string>) | undefined;
   /** File with certificates (PEM) trusted besides the public ones. Default: AWS_CA_BUNDLE. */
   caBundle?: string | undefined;
-  /** Times that a request is sent before it fails. Default 5. */
+  /** Certificates (PEM) trusted besides those. */
+  caCertificate?: string | undefined;
+  /** Account that must own the buckets; AWS refuses requests to others. */
+  bucketOwner?: string | undefined;
+  /** In what it differs from its provider. */
+  traits?: StoreTraits | undefined;
+  /** Times that a request is sent before it fails. Default: the traits' say, or 5. */
   maxAttempts?: number | undefined;
   /** Milliseconds that a connection may stand still. Default 60,000. */
   idleTimeout?: number | undefined;
@@ -40,11 +47,13 @@ const MAX_SOCKETS = 64;
 export interface Connection {
   readonly client: S3Client;
   readonly endpoint: Endpoint;
+  readonly traits: StoreTraits;
 }
 
 /** @throws SealdropError `usage` for settings that cannot work */
 export async function connect(options: ClientOptions): Promise<Connection> {
   const { endpoint, region } = await resolvePlace(options);
+  const traits = traitsOf(options.provider, options.traits);
   // The SDK's documented switch; the warning is for whoever packs it, not for whoever uses this command.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
   const client = new S3Client({
@@ -54,42 +63,43 @@ export async function connect(options: ClientOptions): Promise<Connection> {
     region,
     profile: options.profile,
     credentials: credentialsOf(options),
-    forcePathStyle: true,
+    forcePathStyle: traits.pathStyle ?? true,
     followRegionRedirects: true,
     // The default adds checksums in trailers, which several stores refuse (aws-sdk-js-v3#6810).
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false,
     retryMode: 'standard',
-    maxAttempts: options.maxAttempts ?? 5,
+    maxAttempts: options.maxAttempts ?? traits.maxAttempts ?? 5,
     requestHandler: handlerOf(options),
   });
   checkAnswers(client, answerTime(options));
-  return { client, endpoint };
+  if (options.bucketOwner !== undefined) expectOwner(client, options.bucketOwner);
+  return { client, endpoint, traits };
+}
+
+/** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html */
+function expectOwner(client: S3Client, account: string): void {
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      (args.request as { headers: Record<string, string> }).headers['x-amz-expected-bucket-owner'] = account;
+      return next(args);
+    },
+    { name: 'sealdropBucketOwner', step: 'build' },
+  );
+}
+
+function credentialsOf({ credentials, profile, mfaCode }: ClientOptions) {
+  if (credentials instanceof Secret) return async () => credentials.reveal();
+  return credentials ?? awsCredentials({ profile, mfaCode });
 }
 
 /** What the SDK has to say is for whoever writes programs with it. */
 const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
-function credentialsOf({ credentials, profile }: ClientOptions) {
-  if (credentials instanceof Secret) return async () => credentials.reveal();
-  if (credentials !== undefined) return credentials;
-  const chain = fromNodeProviderChain({ ...(profile === undefined ? {} : { profile }), logger: SILENT });
-  const named = profile ?? process.env.AWS_PROFILE;
-  if (!named) return chain;
-  return async () =>
-    chain().catch((cause: unknown) => {
-      if ((cause as Error).name !== 'CredentialsProviderError') throw cause;
-      throw new SealdropError('credentials_missing', `the profile ${printable(named)} gives no credentials`, {
-        cause,
-        hint: 'check its name, and what ~/.aws/credentials and ~/.aws/config have under it',
-      });
-    });
-}
-
 function handlerOf(options: ClientOptions): NodeHttpHandler {
   const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
-  const ca = authorities(options.caBundle ?? process.env.AWS_CA_BUNDLE);
+  const ca = certificateAuthorities(options.caBundle ?? process.env.AWS_CA_BUNDLE, options.caCertificate);
   return new NodeHttpHandler({
     // Instances: for options the handler makes an agent per request that expects 100-continue.
     httpAgent: new HttpAgent(agent),
@@ -107,13 +117,4 @@ function handlerOf(options: ClientOptions): NodeHttpHandler {
 
 function answerTime({ idleTimeout = IDLE_TIMEOUT }: ClientOptions): number {
   return ANSWER_FACTOR * idleTimeout;
-}
-
-function authorities(path: string | undefined): string[] | undefined {
-  if (path === undefined || path === '') return undefined;
-  try {
-    return [...rootCertificates, readFileSync(path, 'utf8')];
-  } catch (cause) {
-    throw new SealdropError('usage', `the CA bundle ${printable(path)} cannot be read`, { cause });
-  }
 }

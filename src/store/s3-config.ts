@@ -8,6 +8,8 @@
 import { booleanSelector, CONFIG_PREFIX_SEPARATOR, loadConfig, SelectorType } from '@smithy/core/config';
 import { SealdropError } from '../errors.js';
 import { printable } from '../printable.js';
+import type { ProviderName } from '../store-traits.js';
+import { endpointOf, PROVIDERS_BY_NAME, type Provider } from './providers.js';
 
 export interface Endpoint {
   /** Undefined where AWS's own rules say it, from the region. */
@@ -23,12 +25,39 @@ export interface PlaceOptions {
   endpoint?: string | undefined;
   region?: string | undefined;
   profile?: string | undefined;
+  /** Which kind of store it is. */
+  provider?: ProviderName | undefined;
+  /** What the endpoints of some providers begin with. */
+  account?: string | undefined;
 }
 
-/** @throws SealdropError `usage` where no region can be found, or the endpoint is not a URL */
+/**
+ * What is given goes before what the provider has, and that before AWS's own settings, which know of one store alone.
+ * @throws SealdropError `usage` where no region or endpoint can be found, or the endpoint is not a URL
+ */
 export async function resolvePlace(options: PlaceOptions): Promise<{ endpoint: Endpoint; region: string }> {
-  const url = options.endpoint || (await configuredEndpoint(options.profile));
-  const region = options.region || (await configuredRegion(options.profile)) || (url && 'us-east-1');
+  const provider = options.provider && PROVIDERS_BY_NAME[options.provider];
+  const named = options.region || provider?.region || (await configuredRegion(options.profile));
+  const region = named || provider?.usualRegion;
+  const ofProvider =
+    options.endpoint || !options.provider
+      ? options.endpoint
+      : endpointOf(options.provider, { region, account: options.account });
+  const url = ofProvider || (await configuredEndpoint(options.profile));
+  if (!url && provider !== undefined && options.provider !== 'aws') throw noEndpoint(provider);
+  return placeAt(url, region || (url && 'us-east-1'));
+}
+
+function noEndpoint({ title }: Provider): SealdropError {
+  return new SealdropError('usage', `no endpoint is set for ${title}`, {
+    hint: 'name it: --endpoint-url URL',
+  });
+}
+
+function placeAt(
+  url: string | undefined,
+  region: string | undefined,
+): { endpoint: Endpoint; region: string } {
   if (!region)
     throw new SealdropError('usage', 'no region is set for AWS', {
       hint: 'name it: --region REGION (or AWS_REGION, or in the profile); for another store: --endpoint-url URL',

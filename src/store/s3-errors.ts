@@ -137,7 +137,11 @@ const BY_NAME: Readonly<Record<string, Meaning>> = {
     text: 'there is no such bucket',
     hint: 'check the name, and the endpoint and region that it is at',
   },
-  InvalidBucketName: { code: 'bucket_not_found', text: 'no bucket can have that name' },
+  InvalidBucketName: {
+    code: 'bucket_not_found',
+    text: 'no bucket can have that name',
+    hint: 'names have 3 to 63 small letters, digits, dots and hyphens',
+  },
   NoSuchKey: { code: 'object_not_found', text: 'there is no such object' },
   NotFound: { code: 'object_not_found', text: 'there is no such object' },
   AccessDenied: denied(
@@ -174,7 +178,19 @@ function answerError(
   const { code, text, ...details } = BY_NAME[name] ?? byStatus(status);
   const shown =
     /^[A-Za-z][A-Za-z0-9.]{2,60}$/.test(name) && name !== 'Unknown' && name !== 'Error' ? name : status;
-  return new SealdropError(code, `${printable(asked.address)}: ${text} (${shown})`, { ...details, cause });
+  const said = code === 'store_refused' && status !== 501 && shown !== status ? sayingOf(cause) : '';
+  return new SealdropError(code, `${printable(asked.address)}: ${text} (${shown}${said})`, {
+    ...details,
+    cause,
+  });
+}
+
+const MAX_SAYING = 200;
+
+/** The store's own explanation: nobody else knows what is wrong with a request of this kind. */
+function sayingOf(cause: unknown): string {
+  const said = cause instanceof Error ? printable(cause.message).trim() : '';
+  return said === '' ? '' : `: ${said.slice(0, MAX_SAYING)}`;
 }
 
 function byStatus(status: number): Meaning {

@@ -4,7 +4,13 @@ import { isSealdropError, SealdropError } from '../errors.js';
 import type { GetOptions, ObjectInfo } from '../ports.js';
 import { printable } from '../printable.js';
 import { ResumingBody } from './resuming-body.js';
-import { addressOf, explained, infoOf, quoted, sending, unquoted, type S3Bucket } from './s3-bucket.js';
+import { addressOf, explainedRead, infoOf, quoted, sending, unquoted, type S3Bucket } from './s3-bucket.js';
+import { sseOfAny } from './sse.js';
+
+/** A version of an object; elsewhere the current one is meant. */
+export interface GetVersionOptions extends GetOptions {
+  version?: string | undefined;
+}
 
 interface Opened {
   readonly output: GetObjectCommandOutput;
@@ -18,35 +24,38 @@ interface Opened {
 export async function getObject(
   bucket: S3Bucket,
   key: string,
-  options: GetOptions,
-): Promise<{ info: ObjectInfo; body: Readable }> {
+  options: GetVersionOptions,
+): Promise<{ info: ObjectInfo; body: Readable; tags: number | undefined }> {
   const { output, body, first, end, size } = await request(bucket, key, options);
   const info = infoOf(bucket, key, output, size);
   const reopen = async (position: number, signal: AbortSignal): Promise<Readable> => {
     const range = { first: position, last: end - 1 };
-    return reopened(bucket, key, { range, ifMatch: info.etag, signal });
+    return reopened(bucket, key, { range, ifMatch: info.etag, version: options.version, signal });
   };
   const address = addressOf(bucket.name, key);
   const { idleTimeout } = bucket;
   return {
     info,
+    tags: output.TagCount,
     body: new ResumingBody(body, { address, first, end, idleTimeout, signal: options.signal, reopen }),
   };
 }
 
-async function request(bucket: S3Bucket, key: string, options: GetOptions): Promise<Opened> {
-  const { range, ifMatch, signal } = options;
+async function request(bucket: S3Bucket, key: string, options: GetVersionOptions): Promise<Opened> {
+  const { range, ifMatch, version, signal } = options;
   const command = new GetObjectCommand({
     Bucket: bucket.name,
     Key: key,
     ...(range && { Range: `bytes=${range.first}-${range.last ?? ''}` }),
     ...(ifMatch !== undefined && { IfMatch: quoted(ifMatch) }),
+    ...(version !== undefined && { VersionId: version }),
+    ...sseOfAny(bucket.sse),
   });
   let output: GetObjectCommandOutput;
   try {
     output = await bucket.client.send(command, sending(signal));
   } catch (error) {
-    throw await explained(bucket, key, error, signal);
+    throw await explainedRead(bucket, key, error, signal);
   }
   const body = output.Body as Readable;
   // Errors are looked for when it is read, and must not end the process before.
@@ -74,7 +83,7 @@ function extent(bucket: S3Bucket, key: string, { range }: GetOptions, output: Ge
 async function reopened(
   bucket: S3Bucket,
   key: string,
-  options: GetOptions & { ifMatch: string },
+  options: GetVersionOptions & { ifMatch: string },
 ): Promise<Readable> {
   try {
     const { output, body } = await request(bucket, key, options);

@@ -6,7 +6,7 @@ import {
   type ListObjectsCommandOutput,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
-import type { ObjectInfo, UnfinishedUpload } from '../ports.js';
+import type { ListOptions, ObjectInfo, UnfinishedUpload } from '../ports.js';
 import { askedOf, explained, sending, unquoted, type S3Bucket, type SignalOption } from './s3-bucket.js';
 import { factsOf, isDenied, isNotImplemented, notS3, s3Error } from './s3-errors.js';
 
@@ -25,10 +25,14 @@ type PageRequest = (after: string | undefined) => Promise<{ page: Page; next: st
 export async function* listObjects(
   bucket: S3Bucket,
   prefix: string,
-  options: SignalOption,
+  options: ListOptions,
 ): AsyncGenerator<ObjectInfo> {
+  if (bucket.traits.listVersion === 1) {
+    yield* listObjectsV1(bucket, prefix, options);
+    return;
+  }
   try {
-    yield* pages(bucket, prefix, pageV2(bucket, prefix, options));
+    yield* behind(options.after, pages(bucket, prefix, pageV2(bucket, prefix, options)));
   } catch (error) {
     if (!isNotImplemented(factsOf(error))) throw await explained(bucket, prefix, error, options.signal);
     yield* listObjectsV1(bucket, prefix, options);
@@ -39,30 +43,39 @@ export async function* listObjects(
 async function* listObjectsV1(
   bucket: S3Bucket,
   prefix: string,
-  options: SignalOption,
+  options: ListOptions,
 ): AsyncGenerator<ObjectInfo> {
   try {
-    yield* pages(bucket, prefix, pageV1(bucket, prefix, options));
+    yield* behind(options.after, pages(bucket, prefix, pageV1(bucket, prefix, options)));
   } catch (error) {
     throw await explained(bucket, prefix, error, options.signal);
   }
 }
 
-function pageV2(bucket: S3Bucket, prefix: string, { signal }: SignalOption): PageRequest {
+/** Not every store knows where a listing shall begin. */
+async function* behind(
+  after: string | undefined,
+  objects: AsyncIterable<ObjectInfo>,
+): AsyncGenerator<ObjectInfo> {
+  for await (const info of objects) if (after === undefined || isBehind(info.key, after)) yield info;
+}
+
+function pageV2(bucket: S3Bucket, prefix: string, { after, signal }: ListOptions): PageRequest {
   return async (token) => {
-    const input = { Bucket: bucket.name, Prefix: prefix, EncodingType: 'url' as const };
+    const input = { Bucket: bucket.name, Prefix: prefix, ...encoding(bucket) };
     const command = new ListObjectsV2Command({
       ...input,
       ...(token !== undefined && { ContinuationToken: token }),
+      ...(token === undefined && after !== undefined && { StartAfter: after }),
     });
     const page = await bucket.client.send(command, sending(signal));
     return { page, next: page.NextContinuationToken };
   };
 }
 
-function pageV1(bucket: S3Bucket, prefix: string, { signal }: SignalOption): PageRequest {
-  return async (marker) => {
-    const input = { Bucket: bucket.name, Prefix: prefix, EncodingType: 'url' as const };
+function pageV1(bucket: S3Bucket, prefix: string, { after, signal }: ListOptions): PageRequest {
+  return async (marker = after) => {
+    const input = { Bucket: bucket.name, Prefix: prefix, ...encoding(bucket) };
     const command = new ListObjectsCommand({ ...input, ...(marker !== undefined && { Marker: marker }) });
     const page = await bucket.client.send(command, sending(signal));
     const last = page.NextMarker ?? page.Contents?.at(-1)?.Key;
@@ -97,11 +110,14 @@ async function* pages(bucket: S3Bucket, prefix: string, request: PageRequest): A
   }
 }
 
+const encoding = ({ traits }: S3Bucket) =>
+  traits.listEncoding === 'none' ? {} : { EncodingType: 'url' as const };
+
 const isBehind = (key: string, other: string): boolean =>
   Buffer.compare(Buffer.from(key), Buffer.from(other)) > 0;
 
 /** As in forms: `+` is a space. Left as it is where the store says that it didn't encode. */
-function decoded(name: string, encoding: string | undefined): string {
+export function decoded(name: string, encoding: string | undefined): string {
   if (encoding !== 'url') return name;
   try {
     return decodeURIComponent(name.replaceAll('+', ' '));
@@ -136,7 +152,7 @@ export async function listUnfinished(
   }
 }
 
-function isSamePlace(
+export function isSamePlace(
   page: ListMultipartUploadsCommandOutput,
   before: ListMultipartUploadsCommandOutput | undefined,
 ): boolean {
@@ -145,7 +161,7 @@ function isSamePlace(
   );
 }
 
-function uploadsCommand(
+export function uploadsCommand(
   bucket: S3Bucket,
   key: string,
   before: ListMultipartUploadsCommandOutput | undefined,
@@ -154,7 +170,7 @@ function uploadsCommand(
   return new ListMultipartUploadsCommand({
     Bucket: bucket.name,
     Prefix: key,
-    EncodingType: 'url',
+    ...encoding(bucket),
     ...(NextKeyMarker !== undefined && { KeyMarker: decoded(NextKeyMarker, EncodingType) }),
     ...(NextUploadIdMarker !== undefined && { UploadIdMarker: NextUploadIdMarker }),
   });

@@ -5,7 +5,13 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { isSealdropError, SealdropError, interrupted, throwIfAborted } from '../errors.js';
 import { UPLOAD_ENTRY, type ByteSource, type ObjectInfo, type PutOptions, type PutResult } from '../ports.js';
 import { printable } from '../printable.js';
-import { isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
+import {
+  assertGuarded,
+  isUnguarded,
+  isWhatWasSent,
+  writeVisibly,
+  type ConditionHeaders,
+} from './conditional.js';
 import { BufferPool, cutParts, type Part } from './cut-parts.js';
 import { checkFor, prove, resentIfCorrupted, verdict, withPayloadHash, type Answer } from './integrity.js';
 import { MultipartUpload, type Completed } from './multipart.js';
@@ -20,8 +26,9 @@ import {
   versionOf,
   type S3Bucket,
 } from './s3-bucket.js';
-import { notS3 } from './s3-errors.js';
+import { factsOf, notS3 } from './s3-errors.js';
 import { delay } from './signals.js';
+import { encryptionOf, isEncryptedAs, notEncrypted, refusedWrite, sseOfNew } from './sse.js';
 
 export async function putObject(
   bucket: S3Bucket,
@@ -29,14 +36,16 @@ export async function putObject(
   source: ByteSource,
   options: PutOptions,
 ): Promise<PutResult> {
-  const plan = planParts(options.size ?? options.expectedSize, bucket.partSize);
+  assertGuarded(bucket, options);
+  const plan = planParts(options.size ?? options.expectedSize, bucket.partSize, bucket.traits);
   const job = new Job(bucket, key, options);
   const pool = new BufferPool(Math.min(plan.partSize, options.size ?? Infinity), bucket.concurrency + 1);
   const { address } = askedOf(bucket, key);
   const parts = cutParts(pull(source, { address, size: options.size, signal: job.signal }), plan, pool);
   try {
     const first = (await parts.next()).value as Part;
-    return first.last ? await putWhole(job, first.body) : await putInParts(job, first, parts, pool);
+    const whole = first.last && options.inParts !== true;
+    return whole ? await putWhole(job, first.body) : await putInParts(job, first, parts, pool);
   } finally {
     await parts.return(undefined);
   }
@@ -73,16 +82,20 @@ class Job {
     try {
       return await request;
     } catch (error) {
-      throw await explained(this.bucket, this.key, error, this.signal);
+      const { bucket } = this;
+      const mapped = await explained(bucket, this.key, error, this.signal);
+      throw refusedWrite(mapped, factsOf(error), bucket.sse, bucket.endpoint);
     }
   }
 }
 
 async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
   const { bucket, key, options, signal } = job;
-  const check = checkFor(bucket.endpoint, bucket.checksum);
+  const check = checkFor(bucket.endpoint, bucket.checksum, bucket.sse);
   const proof = await prove(body, check);
+  let unguarded = false;
   const send = async (headers: ConditionHeaders) => {
+    unguarded = isUnguarded(options.condition, headers);
     const command = new PutObjectCommand({
       Bucket: bucket.name,
       Key: key,
@@ -91,6 +104,7 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
       ...(options.metadata && { Metadata: { ...options.metadata } }),
       ...proof.headers,
       ...headers,
+      ...sseOfNew(bucket.sse),
     });
     const answer = await bucket.client.send(withPayloadHash(command, proof.payloadHash), uploading(signal));
     if (answer.ETag === undefined) throw notS3(askedOf(bucket, key), 'took an object without an ETag');
@@ -100,7 +114,7 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
     const etag = createHash('md5').update(body).digest('hex');
     const sent = { size: body.length, metadata: options.metadata, etag };
     const info = await isWhatWasSent(bucket, key, sent, signal);
-    return info && { answer: { ETag: info.etag }, etag: info.etag, version: info.version };
+    return info && { answer: answerOf(info), etag: info.etag, version: info.version };
   };
   let { condition } = options;
   let damage: SealdropError | undefined;
@@ -109,9 +123,11 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
     const { answer, etag, version } = await job.explain(write);
     try {
       const checked = verdict(askedOf(bucket, key).address, check, proof, answer);
-      return { etag, size: body.length, ...versionOf({ VersionId: version }), checked };
+      await assertEncrypted(job, encryptionOf(answer));
+      const written = { etag, size: body.length, ...versionOf({ VersionId: version }), checked };
+      return unguarded ? { ...written, unguarded } : written;
     } catch (error) {
-      // A damaged object stands there now: it is ours to replace.
+      // A damaged object stands there now, or one that is not encrypted: it is ours to replace.
       if (condition !== undefined) condition = { ifMatch: etag };
       damage = error as SealdropError;
       throw error;
@@ -119,7 +135,7 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
   };
   const result = await resentIfCorrupted(once).catch(async (error: unknown) => {
     if (damage === undefined) throw error;
-    await removeDamaged(bucket, key, options.metadata?.[UPLOAD_ENTRY]);
+    await removeOwn(bucket, key, options.metadata?.[UPLOAD_ENTRY]);
     throw damage;
   });
   // Nothing else speaks for it.
@@ -127,13 +143,33 @@ async function putWhole(job: Job, body: Buffer): Promise<PutResult> {
   return result;
 }
 
-/** An object that was proven damaged must not pass for a stored one; nobody else's is touched. */
-async function removeDamaged(bucket: S3Bucket, key: string, upload: string | undefined): Promise<void> {
+/** What the store would have answered to a write that became this object. */
+const answerOf = ({ etag, encryption }: ObjectInfo): Answer => ({
+  ETag: etag,
+  ...(encryption === 'SSE-C' ? { SSECustomerAlgorithm: 'AES256' } : { ServerSideEncryption: encryption }),
+});
+
+/**
+ * @param said what an answer said of it
+ * @throws SealdropError `store_refused` where nothing says that the object is encrypted as it was asked for
+ */
+async function assertEncrypted({ bucket, key }: Job, said: string | undefined): Promise<void> {
+  const { sse } = bucket;
+  if (sse === undefined || isEncryptedAs(sse, said)) return;
+  const found = said ?? (await headWhenThere(bucket, key))?.encryption;
+  if (!isEncryptedAs(sse, found)) throw notEncrypted(askedOf(bucket, key).address, sse);
+}
+
+/** What was proven damaged, or is not encrypted, must not pass for a stored object; nobody else's is touched. */
+async function removeOwn(bucket: S3Bucket, key: string, upload: string | undefined): Promise<void> {
   const info = await headObject(bucket, key).catch(() => undefined);
   if (upload === undefined || info?.metadata?.[UPLOAD_ENTRY] !== upload) return;
-  const command = new DeleteObjectCommand({ Bucket: bucket.name, Key: key });
-  // Who may not delete has the error alone.
-  await bucket.client.send(command).catch(() => undefined);
+  const remove = async (version: object) =>
+    bucket.client.send(new DeleteObjectCommand({ Bucket: bucket.name, Key: key, ...version }));
+  // By its version, so that the one before it stands there again. Who may not delete has the error alone.
+  await remove(info.version === undefined ? {} : { VersionId: info.version })
+    .catch(async () => remove({}))
+    .catch(() => undefined);
 }
 
 async function putInParts(
@@ -146,6 +182,10 @@ async function putInParts(
   const upload = await job.explain(MultipartUpload.begin(bucket, key, options, signal));
   try {
     await sendParts(job, upload, first, rest, pool);
+    // Before it replaces anything. What a bucket does by itself, not every store says of parts.
+    const { sse } = bucket;
+    if (sse?.kind !== 'bucket' && !isEncryptedAs(sse, upload.encryption))
+      throw notEncrypted(askedOf(bucket, key).address, sse!);
     return await confirmed(job, upload, await job.explain(upload.complete(signal)));
   } catch (error) {
     const failure = job.fail(error);
@@ -191,12 +231,19 @@ async function sendParts(
 
 async function confirmed(job: Job, upload: MultipartUpload, completed: Completed): Promise<PutResult> {
   const head = await assertStoredSize(job, upload.size);
+  await assertEncrypted(job, head?.encryption ?? upload.encryption).catch(async (error: unknown) => {
+    // What was replaced by it is gone: the bytes, which were proven, are all that there is of it.
+    if (job.options.proven !== true)
+      await removeOwn(job.bucket, job.key, job.options.metadata?.[UPLOAD_ENTRY]);
+    throw error;
+  });
   return {
     etag: completed.etag ?? head?.etag ?? '',
     size: upload.size,
     ...versionOf({ VersionId: completed.version }),
     checked: upload.checked ?? 'size',
     upload: upload.id,
+    ...(upload.unguarded && { unguarded: true }),
   };
 }
 

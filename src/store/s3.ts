@@ -1,25 +1,33 @@
 /** An S3 bucket as a store. The key of an object is everything after the bucket. */
 import type { Readable } from 'node:stream';
-import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { SealdropError, throwIfAborted } from '../errors.js';
+import { printable } from '../printable.js';
 import type {
   ByteSource,
   ChecksumMode,
   GetOptions,
+  ListOptions,
   ObjectInfo,
   ObjectStore,
   PutOptions,
   PutResult,
+  RemoveOptions,
+  ServerSideEncryption,
   StoredChecksum,
   UnfinishedUpload,
 } from '../ports.js';
 import { MIN_PART_SIZE } from './part-plan.js';
-import { addressOf, explained, headObject, sending, type S3Bucket } from './s3-bucket.js';
+import type { Endpoint } from './s3-config.js';
+import { addressOf, headObject, type S3Bucket } from './s3-bucket.js';
 import { storedChecksums } from './s3-checksums.js';
 import { connect, IDLE_TIMEOUT, type ClientOptions } from './s3-client.js';
 import { getObject } from './s3-get.js';
 import { listObjects, listUnfinished } from './s3-list.js';
+import { uploadKeeping } from './s3-uploads.js';
 import { putObject } from './s3-put.js';
+import { removeObject } from './s3-remove.js';
+import { versionKeeping } from './s3-versions.js';
+import { assertSseUsable } from './sse.js';
 
 export type { S3Credentials } from './s3-client.js';
 
@@ -31,6 +39,8 @@ export interface S3StoreOptions extends ClientOptions {
   concurrency?: number | undefined;
   /** How uploads are checked. Default `auto`. */
   checksum?: ChecksumMode | undefined;
+  /** Default: whatever the bucket does. SSE-C goes over https alone. */
+  sse?: ServerSideEncryption | undefined;
 }
 
 /**
@@ -54,6 +64,8 @@ interface SignalOption {
 
 class S3Store implements ObjectStore {
   readonly kind = 's3';
+  readonly uploads = uploadKeeping((options) => this.#open(options));
+  readonly versions = versionKeeping((options) => this.#open(options));
   readonly #options: S3StoreOptions & { concurrency: number };
   #opened: Promise<S3Bucket> | undefined;
 
@@ -79,20 +91,11 @@ class S3Store implements ObjectStore {
     return putObject(await this.#open(options), key, source, options);
   }
 
-  async remove(key: string, options: SignalOption = {}): Promise<void> {
-    const bucket = await this.#open(options);
-    try {
-      await bucket.client.send(
-        new DeleteObjectCommand({ Bucket: bucket.name, Key: key }),
-        sending(options.signal),
-      );
-    } catch (error) {
-      const mapped = await explained(bucket, key, error, options.signal);
-      if (mapped.code !== 'object_not_found') throw mapped;
-    }
+  async remove(key: string, options: RemoveOptions = {}): Promise<void> {
+    await removeObject(await this.#open(options), key, options);
   }
 
-  async *list(prefix: string, options: SignalOption = {}): AsyncGenerator<ObjectInfo> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ObjectInfo> {
     yield* listObjects(await this.#open(options), prefix, options);
   }
 
@@ -117,13 +120,20 @@ class S3Store implements ObjectStore {
   }
 
   async #connect(): Promise<S3Bucket> {
-    const {
-      bucket: name,
-      partSize,
-      concurrency,
-      checksum = 'auto',
-      idleTimeout = IDLE_TIMEOUT,
-    } = this.#options;
-    return { ...(await connect(this.#options)), name, partSize, concurrency, checksum, idleTimeout };
+    const { bucket: name, partSize, concurrency, idleTimeout = IDLE_TIMEOUT } = this.#options;
+    const { sse } = this.#options;
+    const connection = await connect(this.#options);
+    assertSseUsable(sse, connection.endpoint);
+    assertNoBucket(connection.endpoint, name);
+    const checksum = this.#options.checksum ?? connection.traits.checksum ?? 'auto';
+    return { ...connection, name, partSize, concurrency, checksum, sse, idleTimeout };
   }
+}
+
+/** The URL of a bucket in place of the store's: its name would come twice. @throws SealdropError `usage` */
+function assertNoBucket({ url, shown }: Endpoint, bucket: string): void {
+  if (url === undefined || new URL(url).pathname.split('/')[1] !== bucket) return;
+  throw new SealdropError('usage', `the endpoint ${shown} ends in the bucket's own name`, {
+    hint: `leave /${printable(bucket)} out of it: the address names the bucket`,
+  });
 }

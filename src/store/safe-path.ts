@@ -8,21 +8,18 @@ import { constants, lstat, mkdir, open, rmdir, type FileHandle } from 'node:fs/p
 import { dirname, join } from 'node:path';
 import { SealdropError } from '../errors.js';
 import { printable } from '../printable.js';
+import { isReserved, RESERVED } from '../reserved-name.js';
 import { hasCode } from './fs-errors.js';
 import { syncFolder } from './temp-files.js';
 
-const RESERVED = '.sealdrop-';
+export { isReserved };
 
-/** As file systems compare that ignore case: by folding, and without the characters that are not seen. */
-export const isReserved = (name: string): boolean =>
-  name
-    .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
-    .toUpperCase()
-    .startsWith(RESERVED.toUpperCase());
+/** At any depth: a marker further down would make that folder a vault of its own, or none at all. */
+const hasReserved = (key: string): boolean => key.split('/').some(isReserved);
 
 /** @throws SealdropError `key_not_storable` */
 export function assertNotReserved(key: string): void {
-  if (!isReserved(key)) return;
+  if (!hasReserved(key)) return;
   throw new SealdropError('key_not_storable', `the key ${printable(key)} cannot be stored in a directory`, {
     hint: `names that begin with "${RESERVED}" are kept for sealdrop's own files: choose a different key`,
   });
@@ -51,7 +48,7 @@ export async function parentsAreThere(root: string, key: string): Promise<boolea
 
 /** The status of the object's file, or undefined where the key has no object. */
 export async function statObject(root: string, key: string): Promise<BigIntStats | undefined> {
-  if (isReserved(key) || !(await parentsAreThere(root, key))) return undefined;
+  if (hasReserved(key) || !(await parentsAreThere(root, key))) return undefined;
   const stat = await lstatIfThere(join(root, key));
   return stat?.isFile() ? stat : undefined;
 }

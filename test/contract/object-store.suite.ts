@@ -286,6 +286,46 @@ export function objectStoreSuite(name: string, open: () => Promise<SuiteSubject>
         await expectUntouched(undefined);
       });
 
+      test.each([
+        ['empty', 0],
+        ['small', 10],
+        ['of many parts', 11 * MIB],
+      ])('in parts whatever the size, %s: over the very object, and over no other', async (_, size) => {
+        const first = await put(Buffer.from('first'));
+        const strict = { inParts: true, guarded: true, proven: true } as const;
+        const bytes = randomBytes(size);
+        const condition = { ifMatch: first.etag };
+        const second = await put(bytes, key, { ...strict, condition, metadata: { a: 'b' } });
+        expect(second).toMatchObject({ size, checked: traits.checked });
+        expect(await store.head(key)).toMatchObject({ etag: second.etag, size, metadata: { a: 'b' } });
+        const third = put(randomBytes(size), key, { ...strict, condition });
+        expect(await codeOf(third)).toBe('precondition_failed');
+        await expectUntouched(bytes);
+        await store.remove(key);
+        const gone = put(bytes, key, { ...strict, condition: { ifMatch: second.etag } });
+        expect(await codeOf(gone)).toBe('precondition_failed');
+        await expectUntouched(undefined);
+      });
+
+      test('in parts: what fails leaves what was there', async () => {
+        const before = Buffer.from('before');
+        const { etag } = await put(before);
+        const strict = { inParts: true, guarded: true, condition: { ifMatch: etag } } as const;
+        const source = failing(randomBytes(100_000), new Error('mine'));
+        await expect(store.put(key, source, strict)).rejects.toThrow('mine');
+        await expectUntouched(before);
+      });
+
+      test('removing: the very object, and no other', async () => {
+        const first = await put(Buffer.from('first'));
+        const second = await put(Buffer.from('second'));
+        expect(await codeOf(store.remove(key, { ifMatch: first.etag }))).toBe('precondition_failed');
+        await expectUntouched(Buffer.from('second'));
+        expect(await codeOf(store.remove(key, { ifMatch: second.etag }))).toBe('none');
+        await expectUntouched(undefined);
+        expect(await codeOf(store.remove(key, { ifMatch: second.etag }))).toBe('none');
+      });
+
       test('absent: of several writers at once one wins', async () => {
         const all = await Promise.all(
           Array.from({ length: 6 }, (_, i) => codeOf(put(Buffer.from(`writer ${i}`), key, absent))),
@@ -429,6 +469,23 @@ export function objectStoreSuite(name: string, open: () => Promise<SuiteSubject>
         for (let at = 0; at < count; at += 16)
           await Promise.all(keys.slice(at, at + 16).map(async (each) => put(Buffer.from('x'), each)));
         expect(await keysOf(store, `many-${counter}/`)).toEqual(keys);
+      });
+
+      test('a listing can begin behind a key, whether that is there or not', async () => {
+        const names = ['a-b', 'a/b', 'a/c', 'b', 'b c+%', 'é', '日', '🚀'];
+        for (const name of names) await put(Buffer.from('1'), `${key}/${name}`);
+        const behind = async (after: string) => {
+          const found: string[] = [];
+          for await (const info of store.list(`${key}/`, { after }))
+            found.push(info.key.slice(key.length + 1));
+          return found;
+        };
+        for (const [i, name] of names.entries()) {
+          expect(await behind(`${key}/${name}`)).toEqual(names.slice(i + 1));
+          expect(await behind(`${key}/${name} `)).toEqual(await behind(`${key}/${name}`));
+        }
+        expect(await behind('')).toEqual(names);
+        expect(await behind(`${key}0`)).toEqual([]);
       });
 
       test('a listing that is left early ends', async () => {

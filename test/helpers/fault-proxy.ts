@@ -12,8 +12,8 @@ export interface Fault {
   skip?: number;
   /** How many are then hit. Default 1. */
   times?: number;
-  /** Runs before anything else is done with the request. */
-  before?: () => Promise<unknown>;
+  /** Runs before anything else is done with the request, which came from this port. */
+  before?: (port: number) => Promise<unknown>;
   /** Milliseconds before the request goes on. */
   delay?: number;
   /** The connection is cut when so many bytes of the request's body have gone on. */
@@ -24,6 +24,8 @@ export interface Fault {
   stallResponse?: number;
   /** The request isn't passed on; this is the answer. */
   answer?: { status: number; body?: string; headers?: Record<string, string> };
+  /** Runs when the request was carried out, before the answer is passed on. */
+  after?: (port: number) => Promise<unknown>;
   /** The request is carried out, and the connection is cut in place of an answer. */
   loseAnswer?: boolean;
   /** The byte at this place of the request's body is changed. */
@@ -32,6 +34,8 @@ export interface Fault {
   corruptResponse?: number;
   /** The ETag header of the answer: this one, or none. */
   etag?: string | null;
+  /** An answer of 404 becomes this status, without a body: as from AWS, for whoever may not list. */
+  notFoundAs?: number;
 }
 
 export interface FaultProxy {
@@ -47,7 +51,8 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
+/** @param at the port; by default a free one */
+export async function startFaultProxy(upstream: string, at = 0): Promise<FaultProxy> {
   const { hostname, port } = new URL(upstream);
   const agent = new Agent({ keepAlive: false });
   let faults: { fault: Fault; seen: number }[] = [];
@@ -68,7 +73,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     const fault = faultFor(incoming);
     incoming.on('error', () => undefined);
     outgoing.on('error', () => undefined);
-    await fault.before?.();
+    await fault.before?.(incoming.socket.remotePort ?? 0);
     if (fault.delay !== undefined) await sleep(fault.delay);
     if (fault.answer) return answer(incoming, outgoing, fault.answer);
     const { method, url: path, headers } = incoming;
@@ -76,7 +81,13 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     const onward = request({ hostname, port, method, path, headers, agent });
     onward.on('error', () => incoming.socket.destroy());
     outgoing.on('close', () => outgoing.writableFinished || onward.destroy());
-    onward.on('response', (response) => respond(fault, incoming, outgoing, response));
+    onward.on('response', (response) => {
+      const carriedOut = fault.after?.(incoming.socket.remotePort ?? 0) ?? Promise.resolve();
+      carriedOut.then(
+        () => respond(fault, incoming, outgoing, response),
+        () => incoming.socket.destroy(),
+      );
+    });
     const cut = () => {
       onward.destroy();
       incoming.socket.destroy();
@@ -88,7 +99,7 @@ export async function startFaultProxy(upstream: string): Promise<FaultProxy> {
     handle(incoming, outgoing).catch(() => incoming.socket.destroy());
   });
   server.keepAliveTimeout = 60_000;
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     get requests() {
@@ -144,6 +155,11 @@ function respond(
   if (fault.loseAnswer === true) {
     // When it has been carried out to its end.
     response.resume().on('end', () => incoming.socket.destroy());
+    return;
+  }
+  if (fault.notFoundAs !== undefined && response.statusCode === 404) {
+    response.resume();
+    outgoing.writeHead(fault.notFoundAs, { 'content-length': 0 }).end();
     return;
   }
   const headers = { ...response.headers };

@@ -38,11 +38,25 @@ export interface PythonKey {
   readonly pair: Pair;
 }
 
+/** 16, 24 or 32 bytes. */
+export interface PythonSecretKey {
+  readonly namespace: string;
+  readonly name: string;
+  readonly secretKey: Buffer;
+}
+
+/** By its ARN; version 4 alone. Where KMS is and who asks, the environment says. */
+export interface PythonKmsKey {
+  readonly kms: string;
+}
+
+export type AnyPythonKey = PythonKey | PythonSecretKey | PythonKmsKey;
+
 export interface PythonJob {
   readonly op: 'encrypt' | 'decrypt';
   readonly policy: CommitmentPolicyName;
   /** Decrypting takes the first alone; encrypting wraps to all. Default: one named as the ABCI guide's. */
-  readonly keys: readonly PythonKey[];
+  readonly keys: readonly AnyPythonKey[];
   /** Default sha256. */
   readonly hash?: OaepHash;
   /** Default: the version's own, which is signed. */
@@ -100,7 +114,7 @@ export class PythonBatch {
     return result.output;
   }
 
-  async run(): Promise<void> {
+  async run(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const python = await pythonWithSdk(this.#major);
     const folder = await mkdtemp(join(tmpdir(), 'sealdrop-python-'));
     try {
@@ -108,7 +122,7 @@ export class PythonBatch {
       for (const [i, { job, input }] of this.#jobs.entries()) jobs.push(await prepare(folder, i, job, input));
       const [from, to] = [join(folder, 'jobs.json'), join(folder, 'results.json')];
       await writeFile(from, JSON.stringify(jobs));
-      await run(python, [DRIVER, from, to], { timeout: BATCH_TIME });
+      await run(python, [DRIVER, from, to], { timeout: BATCH_TIME, env: { ...env } });
       const document = JSON.parse(await readFile(to, 'utf8')) as { version: string; results: PythonResult[] };
       this.version = document.version;
       for (const [i, result] of document.results.entries())
@@ -126,9 +140,22 @@ async function prepare(folder: string, index: number, job: PythonJob, bytes: Uin
   const files = { input: join(folder, `${index}.in`), output: join(folder, `${index}.out`) };
   await writeFile(files.input, bytes);
   const named = [];
-  for (const { namespace, name, pair } of keys)
-    named.push({ namespace, name, ...(await keyFile(folder, job.op, pair)) });
+  for (const [i, key] of keys.entries()) named.push(await keyEntry(folder, job.op, key, `${index}-${i}`));
   return { ...rest, ...files, hash, keys: named };
+}
+
+async function keyEntry(
+  folder: string,
+  op: PythonJob['op'],
+  key: AnyPythonKey,
+  serial: string,
+): Promise<object> {
+  if ('kms' in key) return key;
+  const { namespace, name } = key;
+  if ('pair' in key) return { namespace, name, ...(await keyFile(folder, op, key.pair)) };
+  const path = join(folder, `${serial}.key`);
+  await writeFile(path, key.secretKey);
+  return { namespace, name, secretKey: path };
 }
 
 const serials = new WeakMap<Pair, number>();

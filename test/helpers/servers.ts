@@ -86,13 +86,13 @@ export async function startVersitygw(options: StartOptions = {}): Promise<S3Serv
   });
 }
 
+/** The path of a Python that has ministack and what it needs. */
+export const ministackPython = (): Promise<string> =>
+  pythonVenv('ministack', ['ministack==1.5.33', 'boto3==1.43.106', 'cryptography==50.0.2']);
+
 /** The AWS side: besides S3 it has SQS, Lambda, KMS and more at the same endpoint. */
 export async function startMinistack(options: StartOptions = {}): Promise<S3Server> {
-  const python = await pythonVenv('ministack', [
-    'ministack==1.5.33',
-    'boto3==1.43.106',
-    'cryptography==50.0.2',
-  ]);
+  const python = await ministackPython();
   // The key that every policy of its accounts allows.
   const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
   return start('ministack', options, credentials, async ({ folder, port, certs }) => ({
@@ -101,15 +101,32 @@ export async function startMinistack(options: StartOptions = {}): Promise<S3Serv
     env: {
       GATEWAY_PORT: String(port),
       TMPDIR: folder,
+      // It listens on ports of its own, which two would share.
+      IOT_MTLS_ENABLED: '0',
+      SFTP_ENABLED: '0',
       ...(options.tls === true && {
         USE_SSL: '1',
         MINISTACK_SSL_CERT: join(certs, 'public.crt'),
         MINISTACK_SSL_KEY: join(certs, 'private.key'),
+        // It and its functions talk to itself.
+        SSL_CERT_FILE: join(certs, 'public.crt'),
+        AWS_CA_BUNDLE: join(certs, 'public.crt'),
+        NODE_EXTRA_CA_CERTS: join(certs, 'public.crt'),
       }),
       ...options.env,
     },
     health: '/_ministack/health',
   }));
+}
+
+/** What programs need that ask ministack for all that AWS has. Its well-known key is no secret. */
+export function awsEnvironment({ endpoint, credentials, region }: S3Server): Record<string, string> {
+  return {
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+    AWS_REGION: region,
+    AWS_ENDPOINT_URL: endpoint,
+  };
 }
 
 export const STARTERS: Record<ServerName, (options?: StartOptions) => Promise<S3Server>> = {
@@ -127,6 +144,24 @@ interface Place {
 type Settings = Pick<ServerCommand, 'command' | 'args' | 'env'> & { health: string };
 
 async function start(
+  name: ServerName,
+  options: StartOptions,
+  credentials: S3Credentials,
+  settingsFor: (place: Place) => Promise<Settings>,
+): Promise<S3Server> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(name, options, credentials, settingsFor);
+    } catch (error) {
+      // Somebody else may have taken the port that was free a moment ago.
+      if (attempt === START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+const START_ATTEMPTS = 3;
+
+async function startOnce(
   name: ServerName,
   options: StartOptions,
   credentials: S3Credentials,
@@ -158,6 +193,8 @@ function describeServer(
     forcePathStyle: true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // With it the SDK takes an agent of its own, which knows no authority of ours.
+    expectContinueHeader: false,
     requestHandler: new NodeHttpHandler({ httpsAgent: { ca: caBundle && readFileSync(caBundle) } }),
   });
   return {

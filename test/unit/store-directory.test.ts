@@ -116,20 +116,21 @@ describe('files', () => {
     expect(await readdir(root)).not.toContain('shared');
   });
 
-  test.each([['.sealdrop-vault'], ['.sealdrop-meta/x'], ['.sealdrop-tmp/x'], ['.sealdrop-anything']])(
-    'the name %s is not for objects',
-    async (key) => {
-      expect(() => store.assertStorable(key)).toThrow(/cannot be stored/);
-      expect(await codeOf(put(key))).toBe('key_not_storable');
-      expect(await codeOf(store.get(key))).toBe('object_not_found');
-      expect(await codeOf(store.remove(key))).toBe('key_not_storable');
-      expect(await readMarker(root)).toBeDefined();
-    },
-  );
-
-  test('it is, further down', async () => {
-    await put('a/.sealdrop-vault');
-    expect(await keys()).toEqual(['a/.sealdrop-vault']);
+  // Further down as well: whoever stores `a/.sealdrop-vault` would shut the folder `a` for everybody else.
+  test.each([
+    ['.sealdrop-vault'],
+    ['.sealdrop-meta/x'],
+    ['.sealdrop-tmp/x'],
+    ['.sealdrop-anything'],
+    ['a/.sealdrop-vault'],
+    ['a/.Sealdrop-Vault'],
+    ['a/.sealdrop-vault/b'],
+  ])('the name %s is not for objects', async (key) => {
+    expect(() => store.assertStorable(key)).toThrow(/cannot be stored/);
+    expect(await codeOf(put(key))).toBe('key_not_storable');
+    expect(await codeOf(store.get(key))).toBe('object_not_found');
+    expect(await codeOf(store.remove(key))).toBe('key_not_storable');
+    expect(await readMarker(root)).toBeDefined();
   });
 
   test('a file where a directory is needed, and the reverse', async () => {

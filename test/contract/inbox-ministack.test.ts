@@ -1,0 +1,3 @@
+import { inboxSuite } from './inbox.suite.js';
+
+inboxSuite('ministack', { versionRanges: false });
