@@ -57,7 +57,7 @@ export function checkBinding(info: MessageInfo, key: string | undefined, rules: 
     'wrong_object',
     `the message was made for the key ${printable(made)}, not for ${asked}`,
     {
-      hint: 'somebody may have swapped two objects; if it was moved or copied on purpose: --moved',
+      hint: 'somebody may have swapped two objects; if it was moved or copied on purpose: --moved opens it, and sealdrop rewrap --rebind binds it to its new key (sealdrop mv and cp do so themselves)',
     },
   );
 }

@@ -1,6 +1,8 @@
-import { throwIfAborted } from '../errors.js';
-import type { ByteSource, Decryptor, MessageInfo, ObjectStore } from '../ports.js';
+import { isSealdropError, SealdropError, throwIfAborted, type ErrorCode } from '../errors.js';
+import type { ByteSource, Decryptor, MessageInfo, ObjectInfo, ObjectStore } from '../ports.js';
+import { readAttributes } from './attributes.js';
 import { checkBinding, type Binding, type Bound } from './context.js';
+import { readMetadata } from './metadata.js';
 import { counted } from './put.js';
 import type { Target } from './target.js';
 
@@ -9,6 +11,8 @@ export interface OpenJob extends Binding {
   /** The vault key asked for; undefined for a message that comes from no vault. */
   key?: string;
   target: Target;
+  /** Give the file the modification time and permissions that the message carries. */
+  preserve?: boolean;
   signal?: AbortSignal;
   /** Ciphertext bytes read, added up. */
   onProgress?: (bytes: number) => void;
@@ -44,8 +48,9 @@ export async function openMessage(message: ByteSource, job: OpenJob): Promise<Op
       plaintextSize += piece.length;
     }
     throwIfAborted(signal);
-    await target.commit();
-    return { ...accepted!, plaintextSize };
+    const { info, bound } = accepted!;
+    await target.commit(job.preserve === true ? readAttributes(info.context) : undefined);
+    return { info, bound, plaintextSize };
   } catch (error) {
     await target.discard();
     throw error;
@@ -61,18 +66,36 @@ export interface GetJob extends Omit<OpenJob, 'key'> {
 
 /** As `openMessage`, from a vault. */
 export async function get(job: GetJob): Promise<OpenReport> {
-  let body;
+  let info, body;
   try {
-    const found = await job.store.get(job.key, { signal: job.signal });
-    job.onFound?.(found.info.size);
-    body = found.body;
+    ({ info, body } = await job.store.get(job.key, { signal: job.signal }));
+    job.onFound?.(info.size);
   } catch (error) {
     await job.target.discard();
     throw error;
   }
   try {
     return await openMessage(body, job);
+  } catch (error) {
+    throw withPlainHint(error, info);
   } finally {
     body.destroy();
   }
+}
+
+const NO_MESSAGE: readonly ErrorCode[] = ['not_an_envelope', 'unsupported_version'];
+
+const isPlain = ({ metadata }: ObjectInfo): boolean => readMetadata(metadata).format === 'plain';
+
+/** The metadata alone say it, which anybody may have written: never reason enough to take the object as it is. */
+export function withPlainHint<E>(error: E, info: ObjectInfo): E | SealdropError {
+  if (!isPlain(info) || !isSealdropError(error) || !NO_MESSAGE.includes(error.code)) return error;
+  return new SealdropError(
+    'not_an_envelope',
+    'it is no message: it was stored without client-side encryption',
+    {
+      cause: error,
+      hint: 'take it as it is, which nothing authenticates: --format plain',
+    },
+  );
 }

@@ -11,6 +11,7 @@ const FORMAT = 'sealdrop-format';
 const SIZE = 'sealdrop-size';
 const KEYS = 'sealdrop-keys';
 const SOURCE = 'sealdrop-source';
+const MTIME = 'sealdrop-mtime';
 // Stores allow 2 KB in all; a fingerprint has 43 characters.
 const MAX_FINGERPRINTS = 20;
 
@@ -20,16 +21,22 @@ export interface ObjectFacts {
   size?: number;
   fingerprints: string[];
   source?: string;
+  /** Modification time of the file that it was made from, RFC 3339. */
+  mtime?: string;
 }
 
-export function objectMetadata(encryptor: Encryptor, facts: { size?: number; source?: string }): Metadata {
+export function objectMetadata(
+  encryptor: Encryptor,
+  facts: { size?: number; source?: string; mtime?: string },
+): Metadata {
   const fingerprints = encryptor.recipients.slice(0, MAX_FINGERPRINTS).map((r) => r.fingerprint);
   return {
     [FORMAT]: encryptor.format,
-    [KEYS]: fingerprints.join(','),
+    ...(fingerprints.length > 0 && { [KEYS]: fingerprints.join(',') }),
     [UPLOAD_ENTRY]: randomUUID(),
     ...(facts.size !== undefined && { [SIZE]: String(facts.size) }),
     ...(facts.source !== undefined && { [SOURCE]: facts.source }),
+    ...(facts.mtime !== undefined && { [MTIME]: facts.mtime }),
   };
 }
 
@@ -42,5 +49,6 @@ export function readMetadata(metadata: Metadata = {}): ObjectFacts {
     size: size !== undefined && /^\d{1,15}$/.test(size) ? Number(size) : undefined,
     fingerprints: keys.split(',').filter((f) => /^[\w-]{43}$/.test(f)),
     source: metadata[SOURCE],
+    mtime: metadata[MTIME],
   };
 }

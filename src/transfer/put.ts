@@ -1,3 +1,5 @@
+import type { BigIntStats } from 'node:fs';
+import { createHash } from 'node:crypto';
 import { isSealdropError, SealdropError } from '../errors.js';
 import type {
   ByteSource,
@@ -8,8 +10,11 @@ import type {
   WriteCondition,
 } from '../ports.js';
 import { assertStorableKey } from '../vault-key.js';
+import { EMPTY_DIRECTORY, keptPairs, MTIME_PAIR } from './attributes.js';
 import { objectContext } from './context.js';
+import type { ManifestEntry } from './manifest.js';
 import { objectMetadata } from './metadata.js';
+import { hashed } from './hashed.js';
 import type { Source } from './source.js';
 
 export interface PutJob {
@@ -26,8 +31,16 @@ export interface PutJob {
   condition?: WriteCondition;
   /** Look for uploads that somebody left unfinished. Default true. */
   lookForUnfinished?: boolean;
+  /** Keep the file's modification time and permissions. */
+  preserve?: boolean;
+  /** Names a directory that has nothing in it: what is stored is a marker. */
+  emptyDirectory?: boolean;
   /** `sealdrop-source` of a gateway. */
   sourceToken?: string;
+  /** More of the object's metadata. */
+  metadata?: Readonly<Record<string, string>>;
+  /** Takes it into a manifest when it is stored; what this throws is the put's failure. */
+  record?: (entry: ManifestEntry) => Promise<void>;
   signal?: AbortSignal;
   /** Plaintext bytes read, added up. */
   onProgress?: (bytes: number) => void;
@@ -50,7 +63,7 @@ export async function put(job: PutJob): Promise<PutReport> {
   try {
     assertStorableKey(key);
     store.assertStorable(key);
-    const context = objectContext(key, job.context);
+    const context = messageContext(job, source.stats);
     if (job.overwrite === false) await assertAbsent(store, key, signal);
     const look = job.lookForUnfinished !== false;
     const unfinished = look ? store.unfinished(key, { signal }).catch(() => []) : [];
@@ -59,18 +72,44 @@ export async function put(job: PutJob): Promise<PutReport> {
       read = bytes;
       job.onProgress?.(bytes);
     });
-    const result = await store.put(key, encryptor.encrypt(plaintext, context), {
+    const message = encryptor.encrypt(plaintext, context);
+    const hash = job.record && createHash('sha256');
+    const result = await store.put(key, hash === undefined ? message : hashed(message, hash), {
       ...announced(job, context),
-      metadata: objectMetadata(encryptor, { size: source.size, source: job.sourceToken }),
+      metadata: {
+        ...objectMetadata(encryptor, {
+          size: source.size,
+          source: job.sourceToken,
+          mtime: context[MTIME_PAIR],
+        }),
+        ...job.metadata,
+      },
       condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
       signal,
     });
     // They were listed while ours was under way.
     const others = (await unfinished).filter(({ id }) => id !== result.upload);
+    if (hash !== undefined) await job.record?.({ key, size: result.size, sha256: hash.digest('hex') });
     return { ...result, key, plaintextSize: read, unfinished: others };
   } finally {
     await source.close();
   }
+}
+
+/**
+ * All pairs of a message that `put` makes.
+ * @param stats of the file, where it is one
+ * @throws SealdropError `reserved_context`
+ */
+export function messageContext(
+  { key, context, preserve, emptyDirectory }: Pick<PutJob, 'key' | 'context' | 'preserve' | 'emptyDirectory'>,
+  stats?: BigIntStats,
+): Readonly<Record<string, string>> {
+  return {
+    ...objectContext(key, context),
+    ...(preserve === true && stats !== undefined && keptPairs(stats)),
+    ...(emptyDirectory === true && EMPTY_DIRECTORY),
+  };
 }
 
 /** Exact where it can be: signed messages vary by some bytes, and a stream's size is somebody's guess. */
@@ -81,7 +120,8 @@ function announced({ source, encryptor, expectedSize }: PutJob, context: Readonl
   return exact && source.size !== undefined ? { size: bytes } : { expectedSize: bytes };
 }
 
-async function assertAbsent(store: ObjectStore, key: string, signal?: AbortSignal): Promise<void> {
+/** @throws SealdropError `target_exists` */
+export async function assertAbsent(store: ObjectStore, key: string, signal?: AbortSignal): Promise<void> {
   const found = await store.head(key, { signal }).catch((error: unknown) => {
     // Without the right to list, stores answer 403 for an absent object: the conditional write decides then.
     if (isSealdropError(error) && ['object_not_found', 'access_denied'].includes(error.code))

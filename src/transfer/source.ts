@@ -1,7 +1,9 @@
 /** Where plaintext comes from: a file that must stay as it is while it is read, or a stream. */
 import { constants, type BigIntStats } from 'node:fs';
 import { lstat, open, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { SealdropError, systemCode } from '../errors.js';
+import { walkTo } from '../held-folder.js';
 import type { ByteSource } from '../ports.js';
 import { printable } from '../printable.js';
 
@@ -10,6 +12,8 @@ const READ_SIZE = 1024 * 1024;
 export interface Source {
   /** Plaintext bytes, where known before reading. */
   readonly size?: number;
+  /** Of the file that it is, where it is one. */
+  readonly stats?: BigIntStats;
   /** May be called once. Throws `source_changed` at the end if what was read is not one consistent state. */
   read(): ByteSource;
   close(): Promise<void>;
@@ -20,24 +24,32 @@ export interface FileSource extends Source {
   readonly stats: BigIntStats;
 }
 
-/**
- * @param options.follow whether a symbolic link is followed. Default true.
- * @throws SealdropError `source_not_found`, `source_unreadable`, `usage` for a directory
- */
-export async function openFileSource(path: string, options: { follow?: boolean } = {}): Promise<FileSource> {
-  const follow = options.follow ?? true;
-  const handle = await openForReading(path, follow);
+export interface FileSourceOptions {
+  /** Whether a symbolic link is followed. Default true. */
+  follow?: boolean;
+  /** Refuse what is no regular file; else a pipe is waited for and read. */
+  regular?: boolean;
+  /** What messages call it. Default: the path. */
+  shown?: string;
+}
+
+/** @throws SealdropError `source_not_found`, `source_unreadable`, `usage` for a directory */
+export async function openFileSource(at: string, options: FileSourceOptions = {}): Promise<FileSource> {
+  const { follow = true, regular: only = false, shown: path = at } = options;
+  const handle = await openForReading(at, path, { follow, wait: follow && !only });
   try {
     const stats = await handle.stat({ bigint: true });
+    if (only && !stats.isFile())
+      throw new SealdropError('source_unreadable', `${printable(path)} is no regular file`);
     if (stats.isDirectory())
       throw new SealdropError('usage', `${printable(path)} is a directory`, {
-        hint: 'name the files themselves, or let sealdrop serve watch the directory',
+        hint: 'put -r takes directories; sealdrop serve watches one',
       });
     const regular = stats.isFile();
     return {
       stats,
       size: regular ? Number(stats.size) : undefined,
-      read: () => readFile(handle, { path, follow, stats: regular ? stats : undefined }),
+      read: () => readFile(handle, { at, path, follow, stats: regular ? stats : undefined }),
       close: () => handle.close(),
     };
   } catch (error) {
@@ -46,38 +58,71 @@ export async function openFileSource(path: string, options: { follow?: boolean }
   }
 }
 
-async function openForReading(path: string, follow: boolean): Promise<FileHandle> {
+/**
+ * A regular file below a root. No step of the way to it may be a link, whoever swaps folders meanwhile (on Linux).
+ * @param root a real path
+ * @throws SealdropError `source_not_found`, `source_unreadable`
+ */
+export async function openFileBelow(root: string, path: string): Promise<FileSource> {
+  const shown = join(root, path);
+  const segments = path.split('/');
+  const folder = await walkTo(root, segments.slice(0, -1)).catch((cause: unknown) => {
+    throw unreadable(shown, cause);
+  });
   try {
-    // Where links are not followed only regular files are meant: a pipe in their place must not be waited for.
-    return await open(path, constants.O_RDONLY | (follow ? 0 : constants.O_NOFOLLOW | constants.O_NONBLOCK));
-  } catch (cause) {
-    const code = systemCode(cause);
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new SealdropError('source_not_found', `there is no file ${printable(path)}`, { cause });
-    throw new SealdropError(
-      'source_unreadable',
-      `cannot read ${printable(path)}: ${code ?? 'unknown error'}`,
-      // Short of descriptors, a share that is away: that passes.
-      { cause, retryable: !['EACCES', 'EPERM', 'ELOOP'].includes(code ?? '') },
-    );
+    const options = { follow: false, regular: true, shown };
+    const source = await openFileSource(folder.at(segments.at(-1)!), options);
+    const close = () => source.close().finally(() => folder.close());
+    return { ...source, close };
+  } catch (error) {
+    await folder.close();
+    throw error;
   }
+}
+
+async function openForReading(
+  at: string,
+  path: string,
+  { follow, wait }: { follow: boolean; wait: boolean },
+): Promise<FileHandle> {
+  try {
+    // Where regular files alone are meant, a pipe in their place must not be waited for.
+    const flags = (follow ? 0 : constants.O_NOFOLLOW) | (wait ? 0 : constants.O_NONBLOCK);
+    return await open(at, constants.O_RDONLY | flags);
+  } catch (cause) {
+    throw unreadable(path, cause);
+  }
+}
+
+function unreadable(path: string, cause: unknown): SealdropError {
+  const code = systemCode(cause);
+  if (code === 'ENOENT' || code === 'ENOTDIR')
+    return new SealdropError('source_not_found', `there is no file ${printable(path)}`, { cause });
+  return new SealdropError(
+    'source_unreadable',
+    `cannot read ${printable(path)}: ${code ?? 'unknown error'}`,
+    // Short of descriptors, a share that is away: that passes.
+    { cause, retryable: !['EACCES', 'EPERM', 'ELOOP'].includes(code ?? '') },
+  );
 }
 
 /** Bytes of a file; a regular one must be the same file with the same size and times when all was read. */
 async function* readFile(
   handle: FileHandle,
-  { path, follow, stats }: { path: string; follow: boolean; stats?: BigIntStats },
+  { at, path, follow, stats }: { at: string; path: string; follow: boolean; stats?: BigIntStats },
 ): AsyncGenerator<Buffer> {
+  // One byte more than there should be, so that a second read finds the end.
+  const size = stats === undefined ? READ_SIZE : Math.min(READ_SIZE, Number(stats.size) + 1);
   for (;;) {
-    const buffer = Buffer.allocUnsafeSlow(READ_SIZE);
-    const { bytesRead } = await handle.read(buffer, 0, READ_SIZE, null);
+    const buffer = Buffer.allocUnsafeSlow(size);
+    const { bytesRead } = await handle.read(buffer, 0, size, null);
     if (bytesRead === 0) break;
     yield buffer.subarray(0, bytesRead);
   }
   if (stats === undefined) return;
   if (!sameState(stats, await handle.stat({ bigint: true }))) throw changed(path, 'was written to');
   // A link that is followed may lead elsewhere by now; what was read is still one whole file.
-  if (!follow && !sameState(stats, await statOrNothing(path)))
+  if (!follow && !sameState(stats, await statOrNothing(at)))
     throw changed(path, 'was renamed, replaced or deleted');
 }
 

@@ -5,13 +5,14 @@ import { link, open, realpath, rename, stat, unlink, type FileHandle } from 'nod
 import { basename, dirname, join } from 'node:path';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
+import type { FileAttributes } from './attributes.js';
 
 export interface Target {
   /** True where nothing is seen of the content until `commit`. */
   readonly held: boolean;
   write(bytes: Uint8Array): Promise<void>;
-  /** Makes the content visible, durable, under its name. */
-  commit(): Promise<void>;
+  /** Makes the content visible, durable, under its name; where it is a file, with these attributes. */
+  commit(attributes?: FileAttributes): Promise<void>;
   /** Leaves nothing behind. Safe after a failed or finished `commit`. */
   discard(): Promise<void>;
 }
@@ -46,28 +47,60 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
   return new AsideFile(handle, {
     aside,
     path: real,
-    overwrite,
+    shown: real,
     mode: options.mode ?? existing?.mode,
+    moveIn: async () => {
+      if (overwrite) await rename(aside, real);
+      else await moveWithoutOverwriting(aside, real);
+      await syncDirectory(dirname(real));
+    },
   });
 }
 
 /** Cut by bytes, not letters: a name may have 255 bytes, which is 85 letters of Japanese. */
-function asideName(name: string): string {
+export function asideName(name: string): string {
   const begin = Buffer.from(name)
     .subarray(0, 100)
     .toString('utf8')
     .replace(/\ufffd$/, '');
-  return `.${begin}.${randomBytes(6).toString('hex')}.sealdrop-part`;
+  return `.${begin}.${process.pid.toString(16).padStart(6, '0')}${randomBytes(5).toString('hex')}.sealdrop-part`;
 }
 
-class AsideFile implements Target {
+const ASIDE = /^\..*\.([0-9a-f]{6})[0-9a-f]{10}\.sealdrop-part$/s;
+
+export const isAsideName = (name: string): boolean => ASIDE.test(name);
+
+/** Whether it was left by a run that was killed: the process that made it is there no more. */
+export function isLeftAside(name: string): boolean {
+  const pid = ASIDE.exec(name)?.[1];
+  if (pid === undefined) return false;
+  try {
+    process.kill(parseInt(pid, 16), 0);
+    return false;
+  } catch (error) {
+    return systemCode(error) === 'ESRCH';
+  }
+}
+
+export interface AsideFileNames {
+  readonly aside: string;
+  /** Where it goes. */
+  readonly path: string;
+  /** The same, as users know it. */
+  readonly shown: string;
+  readonly mode?: number;
+  /** Puts it under its name, when it is complete and on disk. */
+  readonly moveIn: () => Promise<void>;
+}
+
+export class AsideFile implements Target {
   readonly held = true;
   readonly #handle: FileHandle;
-  readonly #names: { aside: string; path: string; overwrite: boolean; mode?: number };
+  readonly #names: AsideFileNames;
   #open = true;
   #present = true;
 
-  constructor(handle: FileHandle, names: { aside: string; path: string; overwrite: boolean; mode?: number }) {
+  constructor(handle: FileHandle, names: AsideFileNames) {
     this.#handle = handle;
     this.#names = names;
   }
@@ -76,25 +109,25 @@ class AsideFile implements Target {
     try {
       await this.#handle.writeFile(bytes);
     } catch (cause) {
-      throw unwritable(this.#names.path, cause);
+      throw unwritable(this.#names.shown, cause);
     }
   }
 
-  async commit(): Promise<void> {
-    const { aside, path, overwrite, mode } = this.#names;
+  async commit(attributes: FileAttributes = {}): Promise<void> {
+    const { shown, moveIn } = this.#names;
+    const mode = attributes.mode ?? this.#names.mode;
     try {
       // By the handle: under its name something else may lie by now.
       await this.#handle.chmod(mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
+      if (attributes.mtime !== undefined) await this.#handle.utimes(Date.now() / 1000, attributes.mtime);
       await this.#handle.sync();
       await this.#close();
-      if (overwrite) await rename(aside, path);
-      else await moveWithoutOverwriting(aside, path);
+      await moveIn();
       this.#present = false;
-      await syncDirectory(dirname(path));
     } catch (cause) {
       if (isSealdropError(cause)) throw cause;
-      if (systemCode(cause) === 'EEXIST') throw targetExists(path);
-      throw unwritable(path, cause);
+      if (systemCode(cause) === 'EEXIST') throw targetExists(shown);
+      throw unwritable(shown, cause);
     }
   }
 
@@ -111,7 +144,7 @@ class AsideFile implements Target {
   }
 }
 
-async function moveWithoutOverwriting(from: string, to: string): Promise<void> {
+export async function moveWithoutOverwriting(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
@@ -123,9 +156,11 @@ async function moveWithoutOverwriting(from: string, to: string): Promise<void> {
   await unlink(from);
 }
 
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   // Some file systems do not sync directories; the file itself is safe by then.
-  const handle = await open(path, 'r').catch(() => undefined);
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK;
+  const handle = await open(path, flags).catch(() => undefined);
   await handle?.sync().catch(() => undefined);
   await handle?.close();
 }
@@ -162,13 +197,13 @@ async function statOrNothing(path: string): Promise<Stats | undefined> {
   }
 }
 
-function targetExists(path: string): SealdropError {
+export function targetExists(path: string): SealdropError {
   return new SealdropError('target_exists', `${printable(path)} is there already`, {
     hint: 'name another target, or leave --no-overwrite out',
   });
 }
 
-function unwritable(path: string, cause: unknown): SealdropError {
+export function unwritable(path: string, cause: unknown): SealdropError {
   const code = systemCode(cause) ?? 'unknown error';
   if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code))
     return new SealdropError('disk_full', `no room to write ${printable(path)} (${code})`, {
@@ -184,8 +219,18 @@ function unwritable(path: string, cause: unknown): SealdropError {
         hint: `make it first: mkdir -p ${printable(dirname(path))}`,
       },
     );
-  return new SealdropError('target_unwritable', `cannot write ${printable(path)}: ${code}`, { cause });
+  const why = WHY[code] ?? code;
+  return new SealdropError('target_unwritable', `cannot write ${printable(path)}: ${why}`, { cause });
 }
+
+const WHY: Readonly<Record<string, string>> = {
+  EEXIST: 'a file is in the way',
+  ENOTDIR: 'what should be a directory on the way is a file',
+  EISDIR: 'it is a directory',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+};
 
 /**
  * A small file, there whole or not at all, that replaces nothing.
@@ -226,3 +271,11 @@ export function streamFailure(cause: Error): SealdropError {
     return new SealdropError('output_closed', 'the reader of the output went away', { cause });
   return unwritable('standard output', cause);
 }
+
+/** For what is only looked through. */
+export const nowhere: Target = {
+  held: true,
+  write: () => Promise.resolve(),
+  commit: () => Promise.resolve(),
+  discard: () => Promise.resolve(),
+};

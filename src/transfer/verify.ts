@@ -4,10 +4,10 @@ import { crc32 } from 'node:zlib';
 import { isIntegrityError, type SealdropError } from '../errors.js';
 import type { ByteSource, Decryptor, Inspector, MessageInfo, ObjectStore, StoredChecksum } from '../ports.js';
 import type { Binding, Bound } from './context.js';
-import { openMessage } from './get.js';
+import { openMessage, withPlainHint } from './get.js';
 import { readMetadata } from './metadata.js';
 import { counted } from './put.js';
-import type { Target } from './target.js';
+import { nowhere } from './target.js';
 
 export interface VerifyJob extends Binding {
   store: ObjectStore;
@@ -47,12 +47,13 @@ export async function verify(job: VerifyJob): Promise<VerifyReport> {
   try {
     const bytes = counted(observed(body, digest), (total) => job.onProgress?.(total));
     const opened = await (job.decryptor
-      ? open(bytes, job, job.decryptor)
+      ? open(bytes, job, job.decryptor, object.metadata)
       : scan(bytes, job.inspector, object.metadata));
     const checks = [...opened.checks];
     // After a failure the rest was not read, and no digest of the whole is known.
     if (opened.failure === undefined) checks.push(checkDigest(stored, digest));
-    return { key, size: object.size, ...opened, checks };
+    const failure = opened.failure && withPlainHint(opened.failure, object);
+    return { key, size: object.size, ...opened, ...(failure && { failure }), checks };
   } finally {
     body.destroy();
   }
@@ -60,9 +61,20 @@ export async function verify(job: VerifyJob): Promise<VerifyReport> {
 
 type Opened = Pick<VerifyReport, 'info' | 'bound' | 'checks' | 'failure'>;
 
-async function open(bytes: ByteSource, job: VerifyJob, decryptor: Decryptor): Promise<Opened> {
+async function open(
+  bytes: ByteSource,
+  job: VerifyJob,
+  decryptor: Decryptor,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<Opened> {
   try {
     const { info, bound, plaintextSize } = await openMessage(bytes, { ...job, decryptor, target: nowhere });
+    if (info.format === 'plain')
+      return {
+        info,
+        bound,
+        checks: [NOT_AUTHENTICATED, checkSize(plaintextSize, readMetadata(metadata).size)],
+      };
     const detail = `all of ${plaintextSize} plaintext bytes authenticated`;
     return { info, bound, checks: [{ name: 'integrity', result: 'passed', detail }] };
   } catch (error) {
@@ -89,6 +101,12 @@ async function scan(
     return { failure: error, checks: [{ name: 'framing', result: 'failed', detail: error.message }] };
   }
 }
+
+const NOT_AUTHENTICATED: Check = {
+  name: 'integrity',
+  result: 'absent',
+  detail: 'a plain object has nothing that authenticates it',
+};
 
 function checkSize(found: number, claimed: number | undefined): Check {
   if (claimed === undefined)
@@ -167,10 +185,3 @@ async function* observed(source: ByteSource, digest: Digester | undefined): Asyn
     yield piece;
   }
 }
-
-const nowhere: Target = {
-  held: true,
-  write: () => Promise.resolve(),
-  commit: () => Promise.resolve(),
-  discard: () => Promise.resolve(),
-};

@@ -1,0 +1,72 @@
+/** Lines that are added to a file, each of them on the disk when that is said. */
+import { open, type FileHandle } from 'node:fs/promises';
+import { SealdropError, systemCode } from '../errors.js';
+import { printable } from '../printable.js';
+
+export class DurableLines {
+  readonly #handle: FileHandle;
+  readonly #path: string;
+  #lines = '';
+  #turn: Promise<unknown> = Promise.resolve();
+  #failure: SealdropError | undefined;
+
+  private constructor(handle: FileHandle, path: string) {
+    this.#handle = handle;
+    this.#path = path;
+  }
+
+  /** @throws SealdropError `target_unwritable` */
+  static async open(path: string): Promise<DurableLines> {
+    try {
+      const handle = await open(path, 'a+', 0o600);
+      await endTornLine(handle).catch(async (error: unknown) => {
+        await handle.close();
+        throw error;
+      });
+      return new DurableLines(handle, path);
+    } catch (cause) {
+      throw unwritable(path, cause);
+    }
+  }
+
+  /** @param line without its end. Resolves when it is durable. @throws SealdropError `target_unwritable` */
+  async add(line: string): Promise<void> {
+    this.#lines += `${line}\n`;
+    // What comes while one write is under way is written together after it.
+    const turn = this.#turn.then(async () => this.#write());
+    this.#turn = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #write(): Promise<void> {
+    const lines = this.#lines;
+    this.#lines = '';
+    try {
+      if (this.#failure === undefined && lines !== '') {
+        await this.#handle.appendFile(lines);
+        await this.#handle.datasync();
+      }
+    } catch (cause) {
+      this.#failure = unwritable(this.#path, cause);
+    }
+    // Of all whose lines were among those.
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+}
+
+/** After a line that a machine which went down did not write to its end. */
+async function endTornLine(handle: FileHandle): Promise<void> {
+  const { size } = await handle.stat();
+  if (size === 0) return;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  if (buffer.toString() !== '\n') await handle.appendFile('\n');
+}
+
+function unwritable(path: string, cause: unknown): SealdropError {
+  const why = systemCode(cause) ?? 'unknown error';
+  return new SealdropError('target_unwritable', `cannot write ${printable(path)}: ${why}`, { cause });
+}
