@@ -1,0 +1,134 @@
+/** Other recipients for an object that is there: opened and encrypted again in one stream, in its own place. */
+import { isSealdropError, SealdropError } from '../../errors.js';
+import type { Decryptor, Inspector, MessageInfo, ObjectInfo, ObjectStore } from '../../ports.js';
+import { printable } from '../../printable.js';
+import { assertStorableKey } from '../../vault-key.js';
+import { checkBinding, type Binding } from '../context.js';
+import { withPlainHint } from '../get.js';
+import { readMetadata, type ObjectFacts } from '../metadata.js';
+import { beginOpening, Peekable } from './opening.js';
+import { keptContext, seal, type Sealing, type SealReport } from './seal.js';
+
+export interface RewrapJob extends Binding {
+  store: ObjectStore;
+  key: string;
+  inspector: Inspector;
+  /** Opens the object. Without one nothing is done: what would be is told. */
+  decryptor?: Decryptor | undefined;
+  /**
+   * Whom the object shall be for, by its header and by what its metadata claim, and whether it is for them already.
+   * @throws SealdropError where it cannot be
+   */
+  recipients: (info: MessageInfo, facts: ObjectFacts) => Promise<Sealing & { already: boolean }>;
+  /** The key that it must be bound to: it will be bound to the one that it lies under. */
+  boundTo?: string | undefined;
+  /** Go on where the store keeps no conditions on writes: the object is looked at right before, in place of that. */
+  unconditional?: boolean | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((bytes: number) => void) | undefined;
+}
+
+export type RewrapReport = {
+  readonly key: string;
+  /** Of the message that was found. */
+  readonly info: MessageInfo;
+  /** What was found; after a rewrap, the one before. */
+  readonly old: ObjectInfo;
+} & (
+  | { readonly outcome: 'present' | 'planned'; readonly plaintextSize: number }
+  | ({ readonly outcome: 'rewrapped' } & SealReport)
+);
+
+/**
+ * The new object takes the place of the very one that was read, or nothing changes: what somebody else has put there
+ * meanwhile stays. Before it does, it was found right as a message, and the store has proven to hold its parts.
+ * @throws SealdropError an integrity code of the old message, `source_changed`, `condition_not_kept`, and what the store
+ * and `recipients` fail with
+ */
+export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
+  const { store, key, inspector, decryptor, signal } = job;
+  assertStorableKey(key);
+  store.assertStorable(key);
+  // What was read is told by the answer that its bytes came with.
+  const { info: old, body } = await store.get(key, { signal });
+  try {
+    const message = new Peekable(body);
+    const info = await inspector.inspect(message.beginning);
+    const found = { key, info, old };
+    // A signed message's is known for certain when it has been read.
+    const plaintextSize = inspector.plaintextSize(info, old.size).bytes;
+    const sealing = await job.recipients(info, readMetadata(old.metadata));
+    if (sealing.already && (job.boundTo === undefined || info.context['sealdrop:key'] === key)) {
+      // Or somebody has put another object here.
+      judge(info, { ...job, boundTo: undefined });
+      return { ...found, outcome: 'present', plaintextSize };
+    }
+    if (decryptor === undefined) {
+      judge(info, job);
+      return { ...found, outcome: 'planned', plaintextSize };
+    }
+    return { ...found, outcome: 'rewrapped', ...(await sealAgain(message, old, sealing, job, decryptor)) };
+  } catch (error) {
+    throw explained(withPlainHint(error, old), job);
+  } finally {
+    body.destroy();
+  }
+}
+
+async function sealAgain(
+  message: Peekable,
+  old: ObjectInfo,
+  sealing: Sealing,
+  job: RewrapJob,
+  decryptor: Decryptor,
+): Promise<SealReport> {
+  const { store, key, inspector, boundTo, unconditional, signal } = job;
+  const opening = await beginOpening(message.whole(), decryptor, (info) => judge(info, job));
+  const context = keptContext(opening.info, boundTo === undefined ? undefined : key);
+  return seal({
+    ...{
+      opening,
+      ...sealing,
+      oldSize: old.size,
+      oldMetadata: old.metadata,
+      keyChanges: boundTo !== undefined,
+    },
+    ...{ store, key, context, inspector, onProgress: job.onProgress },
+    put: {
+      ...{ condition: { ifMatch: old.etag }, guarded: unconditional !== true, inParts: true, proven: true },
+      ...(signal && { signal }),
+    },
+    beforeEnd: unconditional === true ? async () => assertSame(job, old) : undefined,
+  });
+}
+
+/** @throws SealdropError `wrong_object` */
+function judge(info: MessageInfo, job: RewrapJob): void {
+  const { key, boundTo } = job;
+  if (boundTo === undefined) return void checkBinding(info, key, job);
+  checkBinding(info, boundTo, { binding: 'allow', moved: true, context: job.context ?? {} });
+  const made = info.context['sealdrop:key'];
+  if (made === boundTo) return;
+  const bound = made === undefined ? 'names no key' : `was made for the key ${printable(made)}`;
+  throw new SealdropError('wrong_object', `the message ${bound}, not for ${printable(boundTo)}`, {
+    hint: 'only what was moved as a whole tree is bound anew: somebody may have swapped this object',
+  });
+}
+
+async function assertSame({ store, key, signal }: RewrapJob, { etag }: ObjectInfo): Promise<void> {
+  if ((await store.head(key, { signal })).etag !== etag) throw wasReplaced(store.address(key));
+}
+
+function explained(error: unknown, { store, key }: RewrapJob): unknown {
+  const code = isSealdropError(error) ? error.code : undefined;
+  return code === 'precondition_failed' ? wasReplaced(store.address(key), error) : error;
+}
+
+/** Also where it was removed: then nothing is there, and that stays so. */
+export function wasReplaced(address: string, cause?: unknown): SealdropError {
+  const message = `${printable(address)} was replaced or removed while it was worked on: what is there now stays`;
+  return new SealdropError('source_changed', message, {
+    cause,
+    hint: 'the same command again takes up what is there now',
+  });
+}
