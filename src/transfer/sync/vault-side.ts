@@ -1,0 +1,50 @@
+/** The vault's side of a sync: the objects below a prefix. */
+import { SealdropError } from '../../errors.js';
+import type { ObjectInfo, ObjectStore } from '../../ports.js';
+import { printable } from '../../printable.js';
+import { keyProblem } from '../../vault-key.js';
+import type { TreeFilter } from '../tree/filter.js';
+import { listTree } from '../tree/get-tree.js';
+import { DIRECTORY_MARKER } from '../tree/names.js';
+import type { Entry } from './sync.js';
+
+export interface VaultEntry extends Entry {
+  readonly info: ObjectInfo;
+}
+
+export interface VaultPlace {
+  readonly store: ObjectStore;
+  /** Empty, or with a slash at its end. */
+  readonly prefix: string;
+}
+
+/** Objects in order; markers of folders are no content. */
+export async function* vaultEntries(
+  place: VaultPlace,
+  options: { filter: TreeFilter; signal: AbortSignal },
+): AsyncGenerator<VaultEntry> {
+  for await (const { info, path } of listTree({ ...place, ...options })) {
+    const name = path.slice(path.lastIndexOf('/') + 1);
+    if (name !== '' && name !== DIRECTORY_MARKER) yield { path, regular: true, info };
+  }
+}
+
+/**
+ * Removes an object that is still the one that was listed, as far as a look before can tell.
+ * @throws SealdropError `source_changed`
+ */
+export async function removeObject(
+  { store, prefix }: VaultPlace,
+  { path, info }: VaultEntry,
+  signal: AbortSignal,
+): Promise<void> {
+  const key = prefix + path;
+  // Servers that tidy keys up would remove another object.
+  const problem = keyProblem(path);
+  if (problem !== undefined)
+    throw new SealdropError('key_not_storable', `${printable(key)} is left alone: ${problem}`);
+  const { etag } = await store.head(key, { signal });
+  if (etag !== info.etag)
+    throw new SealdropError('source_changed', `${store.address(key)} is another by now: it is left alone`);
+  await store.remove(key, { signal });
+}
