@@ -4,7 +4,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { watch } from 'chokidar';
-import { isSealdropError, SealdropError, systemCode, type ErrorCode } from '../errors.js';
+import { SealdropError, systemCode } from '../errors.js';
 import type { Encryptor, ObjectStore } from '../ports.js';
 import { printable } from '../printable.js';
 import { isWithin } from '../real-path.js';
@@ -13,6 +13,7 @@ import { sameState } from '../transfer/source.js';
 import { encryptObject } from './encrypt-object.js';
 import { isSettled, openInboxFile, type Seen, stateOf, versionOf } from './inbox-file.js';
 import { isSameFile, PRIVATE_FOLDER, putBackLeftovers, takeAway } from './leaving.js';
+import { codeOf, isPermanent } from './permanent.js';
 
 const WORKERS = 2;
 const RESCAN_MS = 60_000;
@@ -21,14 +22,6 @@ const LAST_RETRY_MS = 300_000;
 const TRIES_AT_ONCE = 5;
 /** How often a run that shall end waits for a file to rest. */
 const WAITS_AT_ONCE = 30;
-/** What no waiting mends. All else (a vault that is down, a bucket not made yet, credentials) may be mended meanwhile. */
-const PERMANENT: readonly ErrorCode[] = [
-  'key_not_storable',
-  'precondition_failed',
-  'source_unreadable',
-  'too_large',
-  'usage',
-];
 const HIDDEN = 'hidden and temporary names are left alone';
 /** Names under which programs keep files that are not finished. */
 const UNFINISHED = /^\.|~$|\.(part|partial|tmp|crdownload)$/i;
@@ -55,6 +48,8 @@ export interface FolderGatewayOptions {
 
 export type GatewayEvent =
   | { outcome: 'stored' | 'duplicate'; name: string; vaultKey: string; plaintextSize: number }
+  /** Something else came into the vault later, through the API; the file stays. */
+  | { outcome: 'stale'; name: string; vaultKey: string }
   | { outcome: 'failed'; name: string; error: unknown; retryInMs?: number }
   | { outcome: 'skipped'; name: string; reason: string }
   | { outcome: 'changed'; name: string }
@@ -113,6 +108,10 @@ export class FolderGateway {
     const notice = (path: string) => this.#enqueue(relative(this.#root, path));
     watcher.on('add', notice).on('change', notice);
     watcher.on('unlink', (path) => this.#forget(relative(this.#root, path)));
+    // What came between the first scan and the watcher's own first look, it takes for old.
+    watcher.once('ready', () => {
+      this.#scan().catch((error: unknown) => this.#options.report({ outcome: 'failed', name: '', error }));
+    });
     // Watching may fail (too many folders, a network share): the rescan finds all the same, only later.
     watcher.on('error', (error) => this.#options.report({ outcome: 'failed', name: '', error }));
     try {
@@ -203,7 +202,7 @@ export class FolderGateway {
 
   async #work(signal: AbortSignal, once: boolean): Promise<void> {
     while (!signal.aborted) {
-      const name = [...this.#waiting].find((candidate) => !this.#busy.has(candidate));
+      const name = this.#next();
       if (name === undefined) {
         if (once && this.#waiting.size + this.#resting.size + this.#busy.size === 0) return;
         await sleep(100, undefined, { signal }).catch(() => undefined);
@@ -222,6 +221,11 @@ export class FolderGateway {
     }
   }
 
+  #next(): string | undefined {
+    for (const name of this.#waiting) if (!this.#busy.has(name)) return name;
+    return undefined;
+  }
+
   async #take(name: string, once: boolean, signal: AbortSignal): Promise<void> {
     const { report, prefix } = this.#options;
     const path = join(this.#root, name);
@@ -237,13 +241,15 @@ export class FolderGateway {
     const vaultKey = prefix + key;
     const source = await openInboxFile(this.#root, path, state);
     const { store, encryptor, idempotencyKey } = this.#options;
-    const from = { inbox: 'folder', key, version };
+    // When it came here, or was changed: a file that is moved here, or unpacked, keeps an older mtime.
+    const from = { inbox: 'folder', key, state: version, modified: state.ctime };
     const { outcome, plaintextSize } = await encryptObject({
       ...{ source, from, vaultKey, store, encryptor, idempotencyKey, signal },
       confirm: this.#options.after.action !== 'keep',
     });
     this.#done.set(name, version);
     this.#tried.delete(name);
+    if (outcome === 'stale') return report({ outcome, name, vaultKey });
     this.counts[outcome]++;
     report({ outcome, name, vaultKey, plaintextSize });
     await this.#finish(name, state);
@@ -285,10 +291,9 @@ export class FolderGateway {
   #fail(name: string, error: unknown, once: boolean, signal: AbortSignal): void {
     const failures = (this.#failures.get(name) ?? 0) + 1;
     this.#failures.set(name, failures);
-    const code = isSealdropError(error) ? error.code : 'internal';
-    const changed = code === 'source_changed';
+    const changed = codeOf(error) === 'source_changed';
     if (once && changed && failures < TRIES_AT_ONCE) return void this.#waiting.add(name);
-    const permanent = PERMANENT.includes(code) && !(error as SealdropError).retryable;
+    const permanent = isPermanent(error) || codeOf(error) === 'usage';
     if (!once && !permanent) return this.#retryLater(name, error, changed ? 1 : failures, signal);
     this.#count(error);
     this.#done.set(name, this.#tried.get(name) ?? '');
