@@ -1,15 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SealdropError, type ErrorCode } from '../../src/errors.js';
-import { FolderGateway, type GatewayEvent } from '../../src/gateway/folder.js';
+import { putObject } from '../../src/gateway/api/put-object.js';
+import { FolderGateway, type AfterStore, type GatewayEvent } from '../../src/gateway/folder.js';
 import { generateKeyPair, openEncryptor } from '../../src/index.js';
 import type { Encryptor, PutResult } from '../../src/ports.js';
 import { Secret } from '../../src/secret.js';
 import { MemoryStore } from '../../src/store/memory.js';
+import { chunked } from '../helpers/bytes.js';
 
 let inbox: string;
 let encryptor: Encryptor;
@@ -44,12 +46,15 @@ class FailingStore extends MemoryStore {
   }
 }
 
-async function watch(store: MemoryStore): Promise<void> {
-  const gateway = await FolderGateway.open({
-    ...{ inbox, store, prefix: '', encryptor, idempotencyKey: new Secret(randomBytes(32)), settleMs: 20 },
-    ...{ after: { action: 'keep' }, rescanMs: 50, retryMs: 100, report: (event) => events.push(event) },
+const idempotencyKey = new Secret(randomBytes(32));
+const open = (store: MemoryStore, after: AfterStore = { action: 'keep' }) =>
+  FolderGateway.open({
+    ...{ inbox, store, prefix: '', encryptor, idempotencyKey, settleMs: 20, after },
+    ...{ rescanMs: 50, retryMs: 100, report: (event) => events.push(event) },
   });
-  ended = gateway.run(stop.signal);
+
+async function watch(store: MemoryStore): Promise<void> {
+  ended = (await open(store)).run(stop.signal);
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -58,6 +63,29 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('a gateway that goes on', () => {
+  test('misses nothing that comes while it begins to watch', async () => {
+    const names = Array.from({ length: 200 }, (_, i) => `inbox ${i}`);
+    const store = new MemoryStore();
+    const gateways = names.map(async (name) => {
+      const folder = join(inbox, name);
+      mkdirSync(folder);
+      const options = { store, prefix: `${name}/`, encryptor, idempotencyKey, settleMs: 20 };
+      const rescanMs = 3_600_000;
+      const report = (event: GatewayEvent) => void events.push(event);
+      const gateway = await FolderGateway.open({
+        ...options,
+        ...{ inbox: folder, after: { action: 'keep' }, rescanMs, report },
+      });
+      return gateway.run(stop.signal);
+    });
+    ended = Promise.all(gateways).then(() => undefined);
+    for (const name of names) {
+      writeFileSync(join(inbox, name, 'a'), 'x');
+      await new Promise(setImmediate);
+    }
+    await until(() => events.filter((event) => event.outcome === 'stored').length === names.length);
+  });
+
   test.each<ErrorCode>([
     'endpoint_unreachable',
     'access_denied',
@@ -133,4 +161,40 @@ describe('a gateway that goes on', () => {
     expect(events).toMatchObject([{ outcome: 'failed', name: '.', error: { code: 'source_unreadable' } }]);
     mkdirSync(inbox);
   });
+});
+
+describe('a file where the API has put an object', () => {
+  const store = new MemoryStore();
+  const put = async (body: string) => {
+    const handler = putObject({ withParts: (use) => use({ store, prefix: '', encryptor, idempotencyKey }) });
+    const request = { headers: {}, body: { size: body.length, read: () => chunked(Buffer.from(body), 10) } };
+    await handler({
+      ...{ request: { ...request, method: 'PUT', path: undefined, query: '', base: '' } },
+      ...{ principal: { id: 'lab', prefix: 'lab/' }, parameter: 'a' },
+    } as unknown as Parameters<typeof handler>[0]);
+  };
+  const sizeInVault = async () => (await store.head('lab/a')).metadata?.['sealdrop-size'];
+
+  test.each<AfterStore['action']>(['keep', 'delete', 'move'])(
+    'of before (%s) stays where it is, and is stored when it changed',
+    async (action) => {
+      const to = `${inbox}-moved`;
+      const runOnce = async () =>
+        (await open(store, action === 'move' ? { action, to } : { action })).runOnce(stop.signal);
+      mkdirSync(join(inbox, 'lab'));
+      writeFileSync(join(inbox, 'lab/a'), 'old');
+      await put('newer');
+      await runOnce();
+      expect(events).toEqual([{ outcome: 'stale', name: 'lab/a', vaultKey: 'lab/a' }]);
+      expect(await sizeInVault()).toBe('5');
+      expect(readFileSync(join(inbox, 'lab/a'), 'utf8')).toBe('old');
+      await sleep(1_100);
+      writeFileSync(join(inbox, 'lab/a'), 'the newest');
+      await runOnce();
+      expect(events).toHaveLength(2);
+      expect(events[1]).toMatchObject({ outcome: 'stored' });
+      expect(await sizeInVault()).toBe('10');
+      rmSync(to, { recursive: true, force: true });
+    },
+  );
 });
