@@ -6,6 +6,8 @@ export type Address =
   | { readonly kind: 's3'; readonly bucket: string; readonly key: string }
   /** `named` is true for `file://`, false for a bare path. */
   | { readonly kind: 'file'; readonly path: string; readonly named: boolean }
+  /** A key in a vault of the configuration: `lab:data/x`. */
+  | { readonly kind: 'named'; readonly vault: string; readonly key: string }
   | { readonly kind: 'stdio' };
 
 /** @throws SealdropError `usage` */
@@ -39,12 +41,14 @@ export function parseAddress(text: string): Address {
   }
   const scheme = /^[a-z][a-z0-9+.-]*:\/\//i.exec(text);
   if (scheme) throw badAddress(text, `${scheme[0]} is not a kind of address`);
+  const named = /^([A-Za-z][A-Za-z0-9-]{0,39}):(.*)$/s.exec(text);
+  if (named) return { kind: 'named', vault: named[1]!, key: named[2]! };
   if (text === '') throw badAddress(text, 'it is empty');
   return { kind: 'file', path: text, named: false };
 }
 
 function badAddress(text: string, why: string): SealdropError {
   return new SealdropError('usage', `${printable(text) || 'the address'} cannot be used: ${why}`, {
-    hint: 'an address is s3://bucket/key, file:///directory/key, or - for standard input or output',
+    hint: 'an address is s3://bucket/key, file:///directory/key, NAME:key for a configured vault, or - for standard input or output',
   });
 }

@@ -1,17 +1,31 @@
 /** What the command, the gateways and the library are configured with, whatever it was read from. */
 import type { Address } from '../address.js';
+import type { OpenKeySet } from '../key-sets.js';
+import type { AwsSettings, Operations } from '../operations.js';
 import type {
+  BucketAdmin,
   ChecksumMode,
   CommitmentPolicyName,
   Decryptor,
   Encryptor,
+  FormatName,
+  InboxBucket,
   Inspector,
   OaepHash,
+  ObjectInfo,
   ObjectStore,
+  PublicKeyInfo,
+  Recipient,
+  ServerSideEncryption,
 } from '../ports.js';
+import type { RawStore } from '../raw-store.js';
 import type { Secret } from '../secret.js';
+import type { ProviderName, StoreTraits } from '../store-traits.js';
 
-/** A file's path, or its bytes: PEM, DER or a key set. */
+/**
+ * A file's path, `secretsmanager:NAME`, `ssm:NAME` (public sets only) or `kms:KEY` with the ARN of a key or an alias; or the
+ * bytes themselves: PEM, DER or a key set.
+ */
 export type KeyInput = string | Uint8Array;
 
 export interface KeyNames {
@@ -27,6 +41,14 @@ export interface StoreSettings {
   region?: string;
   /** A profile of the AWS configuration files. */
   profile?: string;
+  /** For a profile whose role asks for one. */
+  mfaCode?: AwsSettings['mfaCode'];
+  /** Which kind of store it is: sets what isn't given here. */
+  provider?: ProviderName;
+  /** What the endpoints of some providers begin with. */
+  account?: string;
+  /** In what it differs from its provider. */
+  traits?: StoreTraits;
   /** PEM file of certificate authorities to trust. */
   caBundle?: string;
   /** Bytes, at least 5 MiB; chosen from the object's size where left out. */
@@ -35,11 +57,29 @@ export interface StoreSettings {
   checksum?: ChecksumMode;
   /** Parts sent at the same time. Default 4. */
   concurrency?: number;
+  /** Encryption at rest by the store. Default: whatever it does by itself. */
+  sse?: ServerSideEncryption;
+}
+
+/** How AWS is asked for keys: KMS, Secrets Manager and Parameter Store. An ARN says the region. */
+export interface KeyAccess extends AwsSettings {
+  /** Of grants of KMS that are new. */
+  grantTokens?: readonly string[];
 }
 
 export interface EncryptSettings extends KeyNames {
-  /** Every object is wrapped to all of them. */
-  publicKeys: readonly KeyInput[];
+  /** Default `esdk`. `plain` encrypts nothing, and takes no keys. */
+  format?: FormatName;
+  /**
+   * Keys named one by one: every object is wrapped to all of them, and to those of the key set that are always wrapped to.
+   * Private halves and raw AES keys are refused.
+   */
+  publicKeys?: readonly KeyInput[];
+  /** The same; raw AES keys (`secretKey`) are taken. */
+  recipients?: readonly KeyInput[];
+  /** Its active keys, where none is named one by one. Private halves in it are not looked at. */
+  keySet?: KeyInput | undefined;
+  keyAccess?: KeyAccess;
   suite?: number;
   /** Sign with the suite 0x0578. */
   sign?: boolean;
@@ -47,8 +87,35 @@ export interface EncryptSettings extends KeyNames {
   commitmentPolicy?: CommitmentPolicyName;
 }
 
+/** Of objects that are there already. */
+export interface RecipientSettings extends Omit<
+  EncryptSettings,
+  'format' | 'publicKeys' | 'recipients' | 'keySet'
+> {
+  /** Its active keys. Private halves in it are not looked at. */
+  to: KeyInput;
+  /** Its keys that are marked so are among those too. */
+  always?: KeyInput | undefined;
+  /** Whom objects may be for now. */
+  known: readonly KeyInput[];
+}
+
+export interface Recipients {
+  readonly to: readonly Recipient[];
+  readonly known: readonly Recipient[];
+  /** Wraps to exactly these, which are some of those. */
+  readonly encryptorFor: (recipients: readonly Recipient[]) => Encryptor;
+}
+
 export interface DecryptSettings extends KeyNames {
-  privateKeys: readonly KeyInput[];
+  /** Default `esdk`. `plain` takes objects as they are, and no keys. */
+  format?: FormatName;
+  privateKeys?: readonly KeyInput[];
+  /** Opened with besides those: its private halves, raw AES keys and KMS keys. */
+  keySet?: KeyInput | undefined;
+  /** AWS accounts whose KMS keys may open a message, whatever key it names. Default: only keys that are named. */
+  kmsDiscovery?: readonly string[];
+  keyAccess?: KeyAccess;
   /** Called with a key's name when that key turns out to be locked. */
   passphrase?: (name: string) => Promise<Secret | undefined>;
   commitmentPolicy?: CommitmentPolicyName;
@@ -56,25 +123,48 @@ export interface DecryptSettings extends KeyNames {
   maxFrameLength?: number;
 }
 
+/** `plan`: for a dry run, which makes no vault. */
+export type VaultUse = 'read' | 'write' | 'plan';
+
 export interface Vault {
   readonly store: ObjectStore;
   /** The key that the address names: empty or with a slash at its end where it names a place for keys. */
   readonly key: string;
+  /** True where the address is that of a configured vault as a whole, whatever prefix it has. */
+  readonly whole?: boolean;
+  /** Of a configured vault: what its own address puts in front of every key. */
+  readonly prefix?: string;
   /** Whether messages that name no key are refused. */
   readonly binding: 'required' | 'allow';
   /** True where the directory was made a vault just now. */
   readonly created: boolean;
 }
 
+export interface OpenedInbox {
+  readonly inbox: InboxBucket;
+  list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectInfo>;
+}
+
 /** How the parts are made: what the command is given, so that it knows interfaces alone. */
 export interface Parts {
-  openVault(address: string | Address, use: 'read' | 'write', settings?: StoreSettings): Promise<Vault>;
+  openVault(address: string | Address, use: VaultUse, settings?: StoreSettings): Promise<Vault>;
   openEncryptor(settings: EncryptSettings): Promise<Encryptor>;
+  openRecipients(settings: RecipientSettings): Promise<Recipients>;
   openDecryptor(settings: DecryptSettings): Promise<Decryptor>;
   openInspector(): Promise<Inspector>;
+  /** The keys that `openEncryptor` would wrap to. */
+  readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]>;
   generateKeyPair(passphrase?: Secret): Promise<KeyPair>;
+  /** A key set with all that is in it, to be looked after. */
+  openKeySet: OpenKeySet;
+  openBucketAdmin(address: string | Address, settings: StoreSettings): Promise<BucketAdmin>;
+  openInboxBucket(bucket: string, settings: StoreSettings): Promise<OpenedInbox>;
+  /** A bucket as it answers, to be looked into. */
+  openRawStore(bucket: string, settings: StoreSettings): Promise<RawStore>;
   /** The root of the directory vault that a path lies in. */
   vaultAround(path: string): Promise<string | undefined>;
+  /** What looks after deployments on AWS. */
+  openOperations(settings: AwsSettings): Promise<Operations>;
 }
 
 export interface KeyPair {
