@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { build, exitCode, installToRun, root } from './setup.mjs';
 
 installToRun();
-build();
+build('--command');
 
 const child = spawn(
   process.execPath,

@@ -2,52 +2,76 @@
  * Where the parts are joined: settings in, ports out. The command and the library both use it. What is heavy is
  * imported when it is needed, so that a command loads only what it runs.
  */
-import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { parseAddress, type Address } from './address.js';
+import { openUnwrapKeyring, openWrappingKeys, readPublicKeys } from './compose-keys.js';
 import type {
   DecryptSettings,
   EncryptSettings,
-  KeyInput,
   KeyPair,
+  OpenedInbox,
   Parts,
   StoreSettings,
   Vault,
+  VaultUse,
 } from './config/settings.js';
-import { SealdropError, systemCode } from './errors.js';
-import type { Decryptor, Encryptor, Inspector } from './ports.js';
+import { SealdropError } from './errors.js';
+import type { AwsSettings, Operations } from './operations.js';
+import type { BucketAdmin, Decryptor, Encryptor, Inspector } from './ports.js';
 import { printable } from './printable.js';
+import type { RawStore } from './raw-store.js';
 import { realTarget } from './real-path.js';
 import type { Secret } from './secret.js';
 
 /**
- * @param use `write` may make a new directory a vault; `read` takes any directory
+ * @param use `write` may make a new directory a vault; `plan` says so where it would, and makes none; `read` takes any
+ *   directory
  * @throws SealdropError `usage`, `not_a_vault`
  */
 export async function openVault(
   address: string | Address,
-  use: 'read' | 'write',
+  use: VaultUse,
   settings: StoreSettings = {},
 ): Promise<Vault> {
   const parsed = typeof address === 'string' ? parseAddress(address) : address;
   if (parsed.kind === 'stdio') throw new SealdropError('usage', 'standard input and output are no vault');
+  if (parsed.kind === 'file' && (settings.sse?.kind ?? 'none') !== 'none')
+    throw new SealdropError('usage', 'a directory has no server-side encryption: leave --sse out');
+  if (parsed.kind === 'named')
+    throw new SealdropError(
+      'usage',
+      `${printable(parsed.vault)}: names a vault of a configuration, and there is none`,
+    );
   if (parsed.kind === 'file') return openDirectory(parsed, use);
   const { openS3Store } = await import('./store/s3.js');
   const store = openS3Store({
     bucket: parsed.bucket,
-    endpoint: settings.endpointUrl,
-    region: settings.region,
-    profile: settings.profile,
-    caBundle: settings.caBundle,
+    ...clientOptions(settings),
     partSize: settings.partSize,
     checksum: settings.checksum,
     concurrency: settings.concurrency,
+    sse: settings.sse,
   });
   return { store, key: parsed.key, binding: 'allow', created: false };
 }
 
-async function openDirectory(address: Address & { kind: 'file' }, use: 'read' | 'write'): Promise<Vault> {
-  const { createVault, findVaultRoot, openDirectoryStore } = await import('./store/directory.js');
+function clientOptions({
+  endpointUrl: endpoint,
+  region,
+  profile,
+  caBundle,
+  provider,
+  account,
+  traits,
+  mfaCode,
+}: StoreSettings) {
+  return { endpoint, region, profile, caBundle, provider, account, traits, mfaCode };
+}
+
+async function openDirectory(address: Address & { kind: 'file' }, use: VaultUse): Promise<Vault> {
+  const { createVault, findVaultRoot, openDirectoryStore, openUnmadeStore } =
+    await import('./store/directory.js');
   const path = resolve(address.path);
   const slash = /[/\\]$|(^|\/)\.$/.test(address.path) ? '/' : '';
   const found = await findVaultRoot(path);
@@ -63,14 +87,11 @@ async function openDirectory(address: Address & { kind: 'file' }, use: 'read' | 
   }
   const root = address.named ? await newVaultRoot(slash === '' ? dirname(path) : path) : undefined;
   if (root === undefined) throw notAVault(address);
-  await createVault(root, 'required');
   const rest = path.slice(root.length + 1);
-  return {
-    store: openDirectoryStore({ root }),
-    key: rest === '' ? '' : rest + slash,
-    binding: 'required',
-    created: true,
-  };
+  const key = rest === '' ? '' : rest + slash;
+  if (use === 'plan') return { store: openUnmadeStore({ root }), key, binding: 'required', created: false };
+  await createVault(root, 'required');
+  return { store: openDirectoryStore({ root }), key, binding: 'required', created: true };
 }
 
 /** The directory that may become a vault: the first that is not there yet on the way to `directory`, or an empty one. */
@@ -95,17 +116,11 @@ function notAVault({ path, named }: { path: string; named: boolean }): SealdropE
 
 /** @throws SealdropError where keys are missing, damaged or of the wrong kind */
 export async function openEncryptor(settings: EncryptSettings): Promise<Encryptor> {
+  if (settings.format === 'plain') return (await import('./envelope/plain.js')).plainEncryptor;
   // One after the other: it takes no longer, and jest 29 mixes up modules that are linked at the same time.
   const { createEncryptor } = await import('./envelope/esdk/encrypt.js');
   const { SIGNED_SUITE } = await import('./envelope/esdk/suites.js');
-  const { readPublicKeySet } = await import('./keys/key-set.js');
-  const { rsaWrappingKeys } = await import('./keys/raw-rsa/wrap.js');
-  const sets = await Promise.all(
-    settings.publicKeys.map(async (key, i) =>
-      readPublicKeySet(await readKey(key), keyName(key, i), settings),
-    ),
-  );
-  return createEncryptor(rsaWrappingKeys(sets.flat()), {
+  return createEncryptor(await openWrappingKeys(settings), {
     suite: settings.suite ?? (settings.sign === true ? SIGNED_SUITE : undefined),
     frameLength: settings.frameLength,
     commitmentPolicy: settings.commitmentPolicy,
@@ -114,23 +129,10 @@ export async function openEncryptor(settings: EncryptSettings): Promise<Encrypto
 
 /** @throws SealdropError where keys are missing, damaged, locked or of the wrong kind */
 export async function openDecryptor(settings: DecryptSettings): Promise<Decryptor> {
+  if (settings.format === 'plain') return (await import('./envelope/plain.js')).plainDecryptor;
   const { createDecryptor } = await import('./envelope/esdk/decrypt.js');
-  const { readPrivateKeySet } = await import('./keys/private-key-set.js');
-  const { isLocked } = await import('./keys/private-key.js');
-  const { RsaUnwrapKeyring } = await import('./keys/raw-rsa/unwrap.js');
-  const keys = [];
-  for (const [i, key] of settings.privateKeys.entries()) {
-    const bytes = await readKey(key);
-    const name = keyName(key, i);
-    const passphrase = isLocked(bytes.toString('latin1')) ? await settings.passphrase?.(name) : undefined;
-    keys.push(...readPrivateKeySet(bytes, name, { ...settings, passphrase }));
-  }
-  if (keys.length === 0)
-    throw new SealdropError('key_required', 'opening needs a private key', {
-      hint: 'name it: --private-key FILE (or SEALDROP_PRIVATE_KEY)',
-    });
   return createDecryptor({
-    keyring: new RsaUnwrapKeyring(keys),
+    keyring: await openUnwrapKeyring(settings),
     commitmentPolicy: settings.commitmentPolicy,
     maxWrappedKeys: settings.maxWrappedKeys,
     maxFrameLength: settings.maxFrameLength,
@@ -139,32 +141,6 @@ export async function openDecryptor(settings: DecryptSettings): Promise<Decrypto
 
 export async function openInspector(): Promise<Inspector> {
   return (await import('./envelope/esdk/inspect.js')).esdkInspector;
-}
-
-function keyName(key: KeyInput, index: number): string {
-  return typeof key === 'string' ? printable(key) : `key ${index + 1}`;
-}
-
-async function readKey(key: KeyInput): Promise<Buffer> {
-  if (typeof key !== 'string') return Buffer.from(key);
-  const path = key;
-  try {
-    return await readFile(path);
-  } catch (cause) {
-    const code = systemCode(cause);
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new SealdropError('key_file_not_found', `there is no key file ${printable(path)}`, {
-        cause,
-        hint: 'make a pair with: sealdrop keygen',
-      });
-    throw new SealdropError(
-      'invalid_key',
-      `cannot read the key file ${printable(path)}: ${code ?? 'unknown error'}`,
-      {
-        cause,
-      },
-    );
-  }
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -185,15 +161,50 @@ export async function generateKeyPair(passphrase?: Secret): Promise<KeyPair> {
   return (await import('./keys/generate.js')).generateKeyPem(passphrase);
 }
 
+async function openInboxBucket(bucket: string, settings: StoreSettings): Promise<OpenedInbox> {
+  const { openS3Inbox } = await import('./store/s3-inbox.js');
+  const { openS3Store } = await import('./store/s3.js');
+  const options = { bucket, ...clientOptions(settings) };
+  const store = openS3Store(options);
+  return { inbox: openS3Inbox(options), list: (prefix, signal) => store.list(prefix, { signal }) };
+}
+
+async function openBucketAdmin(address: string | Address, settings: StoreSettings): Promise<BucketAdmin> {
+  const parsed = typeof address === 'string' ? parseAddress(address) : address;
+  if (parsed.kind !== 's3')
+    throw new SealdropError('usage', 'the address names no bucket: a bucket is s3://bucket');
+  const { openBucketAdmin: open } = await import('./store/s3-bucket-admin.js');
+  return open({ bucket: parsed.bucket, ...clientOptions(settings) });
+}
+
+async function openRawStore(bucket: string, settings: StoreSettings): Promise<RawStore> {
+  const raw = await import('./store/raw-s3.js');
+  const { checksum } = settings;
+  const traits = { ...settings.traits, ...(checksum && { checksum }) };
+  return raw.openRawStore({ bucket, ...clientOptions(settings), traits });
+}
+
 async function vaultAround(path: string): Promise<string | undefined> {
   return (await (await import('./store/directory.js')).findVaultRoot(await realTarget(path)))?.root;
+}
+
+async function openOperations(settings: AwsSettings): Promise<Operations> {
+  return (await import('./aws/operations.js')).openOperations(settings);
 }
 
 export const parts: Parts = {
   openVault,
   openEncryptor,
+  openRecipients: async (settings) => (await import('./compose-rewrap.js')).openRecipients(settings),
   openDecryptor,
   openInspector,
+  readPublicKeys,
   generateKeyPair,
+  openKeySet: async (source, settings) =>
+    (await import('./compose-key-sets.js')).openKeySet(source, settings),
   vaultAround,
+  openInboxBucket,
+  openRawStore,
+  openBucketAdmin,
+  openOperations,
 };

@@ -1,20 +1,27 @@
+import type { LoadedConfig } from '../config/config.js';
 import type { Parts } from '../config/settings.js';
 import { exitCodeOf, isSealdropError, SealdropError } from '../errors.js';
 import { Output, type VoiceOptions } from './output.js';
 
 /** What every command is given. */
 export interface Environment {
-  readonly parts: Parts;
+  /** With a configuration, they know its vaults. */
+  parts: Parts;
   /** Fires on SIGINT, SIGTERM and SIGHUP, with a SealdropError `interrupted`. */
   readonly signal: AbortSignal;
   /** Set by a command that failed without throwing. */
   exitCode: number;
+  /** What the command goes by. */
+  config?: LoadedConfig;
   /** What the running command speaks with, for whoever reports how it ended. */
   output?: Output;
 }
 
 export function openOutput(environment: Environment, options: VoiceOptions): Output {
-  return (environment.output = new Output(options));
+  const output = (environment.output = new Output(options));
+  const warning = environment.config?.warning;
+  if (warning !== undefined) output.warn(warning.text, warning.hint);
+  return output;
 }
 
 /**

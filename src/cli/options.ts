@@ -1,25 +1,34 @@
 /** Options that several commands share. The environment variables stand beside them in every `--help`. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { DecryptSettings, EncryptSettings, StoreSettings } from '../config/settings.js';
+import { parseStoreOptions, STORE_OPTION_NAMES, type ByHand } from '../config/store-options.js';
 import {
   CHECKSUM_MODES,
   COMMITMENT_POLICIES,
+  FORMATS,
   OAEP_HASHES,
   type ChecksumMode,
   type CommitmentPolicyName,
+  type FormatName,
   type OaepHash,
 } from '../ports.js';
+import { PROVIDERS, type ProviderName } from '../store-traits.js';
+import { askTokenCode } from './ask.js';
+import { collect, collectAccount, keyOptions, keyAccessOf, type KeyOptions } from './key-options.js';
+import { assertPlain, sseOptions, sseSettings, type PlainOptions, type SseOptions } from './sse-options.js';
 
 export interface OutputOptions {
   json?: boolean;
   quiet?: boolean;
 }
 
-export interface StoreOptions {
+export interface StoreOptions extends SseOptions {
   endpointUrl?: string;
   region?: string;
   profile?: string;
   caBundle?: string;
+  provider?: ProviderName;
+  storeOption?: ByHand;
   partSize?: number;
   checksum?: ChecksumMode;
   parallel?: number;
@@ -30,17 +39,20 @@ interface NameOptions {
   keyNamespace?: string;
   oaepHash?: OaepHash;
   commitmentPolicy?: CommitmentPolicyName;
+  format?: FormatName;
 }
 
-export interface EncryptOptions extends NameOptions {
+export interface EncryptOptions extends NameOptions, KeyOptions {
   publicKey: string[];
+  recipient?: string[];
   suite?: number;
   sign?: boolean;
   frameLength?: number;
 }
 
-export interface DecryptOptions extends NameOptions {
+export interface DecryptOptions extends NameOptions, KeyOptions {
   privateKey: string[];
+  kmsDiscovery?: string[];
   passphraseFile?: string;
   maxWrappedKeys?: number;
   maxFrameLength?: number;
@@ -59,6 +71,17 @@ export function outputOptions(command: Command): Command {
 }
 
 export function storeOptions(command: Command): Command {
+  return configOption(placeOptions(sseOptions(command)));
+}
+
+export function configOption(command: Command): Command {
+  return command.addOption(
+    new Option('--config <file>', 'configuration to use (docs/config.md)').env('SEALDROP_CONFIG'),
+  );
+}
+
+/** Where a store is, and of which kind. */
+export function placeOptions(command: Command): Command {
   return command
     .addOption(new Option('--endpoint-url <url>', 'the S3-compatible store').env('SEALDROP_ENDPOINT_URL'))
     .addOption(new Option('--region <name>', 'its region').env('SEALDROP_REGION'))
@@ -67,6 +90,19 @@ export function storeOptions(command: Command): Command {
     )
     .addOption(
       new Option('--ca-bundle <file>', 'certificate authorities to trust, PEM').env('SEALDROP_CA_BUNDLE'),
+    )
+    .addOption(
+      new Option('--provider <kind>', 'kind of store, which sets what suits it')
+        .choices(PROVIDERS)
+        .env('SEALDROP_PROVIDER'),
+    )
+    .addOption(
+      new Option(
+        '--store-option <name=value>',
+        `how the store differs from that: ${STORE_OPTION_NAMES.join(', ')}; may be repeated`,
+      )
+        .env('SEALDROP_STORE_OPTIONS')
+        .argParser(collectStoreOptions),
     );
 }
 
@@ -80,7 +116,7 @@ export function transferOptions(command: Command): Command {
 }
 
 function nameOptions(command: Command): Command {
-  return command
+  return keyOptions(command)
     .addOption(
       new Option('--key-name <name>', 'name of a bare key in messages (default: S3RSAKey)').env(
         'SEALDROP_KEY_NAME',
@@ -100,47 +136,70 @@ function nameOptions(command: Command): Command {
 }
 
 export function encryptOptions(command: Command): Command {
-  return nameOptions(
-    command
-      .addOption(
-        new Option('--public-key <file>', 'public key or key set to encrypt to; may be repeated')
-          .env('SEALDROP_PUBLIC_KEY')
-          .argParser(collect)
-          .default([], 'none'),
-      )
-      .addOption(
-        new Option('--sign', 'sign with suite 0x0578 (proves no identity, takes longer)').conflicts('suite'),
-      )
-      .addOption(new Option('--suite <id>', 'algorithm suite, as 0x0478').argParser(parseSuite))
-      .addOption(
-        new Option('--frame-length <bytes>', 'plaintext in a frame (default: 1MiB)').argParser(parseBytes),
-      ),
-  );
+  return nameOptions(encryptingOptions(command));
 }
 
 export function decryptOptions(command: Command): Command {
-  return nameOptions(
-    command
-      .addOption(
-        new Option('--private-key <file>', 'private key or key set; may be repeated')
-          .env('SEALDROP_PRIVATE_KEY')
-          .argParser(collect)
-          .default([], 'none'),
-      )
-      .addOption(
-        new Option('--passphrase-file <file>', "file with the private key's passphrase").env(
-          'SEALDROP_PASSPHRASE_FILE',
-        ),
-      )
-      .addOption(
-        new Option('--max-wrapped-keys <n>', 'refuse messages with more (default: 20)').argParser(positive),
-      )
-      .addOption(
-        new Option('--max-frame-length <bytes>', 'refuse longer frames (default: 64MiB)').argParser(
-          parseBytes,
-        ),
+  return nameOptions(decryptingOptions(command));
+}
+
+/** For what goes either way. */
+export function bothWaysOptions(command: Command): Command {
+  return nameOptions(decryptingOptions(encryptingOptions(command)));
+}
+
+/** Who may open what is encrypted. */
+export function recipientOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--public-key <file>', 'public key or key set to encrypt to; may be repeated')
+        .env('SEALDROP_PUBLIC_KEY')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--recipient <file>', 'the same, and raw AES keys; may be repeated')
+        .env('SEALDROP_RECIPIENT')
+        .argParser(collect)
+        .default([], 'none'),
+    );
+}
+
+function encryptingOptions(command: Command): Command {
+  return recipientOptions(command)
+    .addOption(
+      new Option('--sign', 'sign with suite 0x0578 (proves no identity, takes longer)').conflicts('suite'),
+    )
+    .addOption(new Option('--suite <id>', 'algorithm suite, as 0x0478').argParser(parseSuite))
+    .addOption(
+      new Option('--frame-length <bytes>', 'plaintext in a frame (default: 1MiB)').argParser(parseBytes),
+    );
+}
+
+function decryptingOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--private-key <file>', 'private key or key set; may be repeated')
+        .env('SEALDROP_PRIVATE_KEY')
+        .argParser(collect)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--kms-discovery <account>', 'AWS account whose KMS keys may open; may be repeated')
+        .argParser(collectAccount)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--passphrase-file <file>', "file with the private key's passphrase").env(
+        'SEALDROP_PASSPHRASE_FILE',
       ),
-  );
+    )
+    .addOption(
+      new Option('--max-wrapped-keys <n>', 'refuse messages with more (default: 20)').argParser(positive),
+    )
+    .addOption(
+      new Option('--max-frame-length <bytes>', 'refuse longer frames (default: 64MiB)').argParser(parseBytes),
+    );
 }
 
 export function bindingOptions(command: Command): Command {
@@ -152,6 +211,16 @@ export function bindingOptions(command: Command): Command {
   );
 }
 
+/** For commands that may do without client-side encryption: a gateway never does. */
+export function formatOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--format <format>',
+      'esdk (default), or plain: not encrypted by us, only by the store (--sse)',
+    ).choices(FORMATS),
+  );
+}
+
 export function contextOption(command: Command, description: string): Command {
   return command.addOption(
     new Option('--context <name=value>', description).argParser(collectPair).default({}, 'none'),
@@ -159,24 +228,49 @@ export function contextOption(command: Command, description: string): Command {
 }
 
 export function storeSettings(options: StoreOptions): StoreSettings {
-  return { ...options, concurrency: options.parallel };
+  const { storeOption: { account, ...traits } = {}, parallel, sse: _kind, ...rest } = options;
+  return {
+    ...sseSettings(options),
+    ...rest,
+    traits,
+    mfaCode: askTokenCode,
+    concurrency: parallel,
+    ...(account !== undefined && { account }),
+  };
 }
 
-export function encryptSettings(options: EncryptOptions): EncryptSettings {
-  const { publicKey, keyName, keyNamespace, ...rest } = options;
-  return { ...rest, publicKeys: publicKey, name: keyName, namespace: keyNamespace };
+export function encryptSettings(options: EncryptOptions & PlainOptions): EncryptSettings {
+  assertPlain(options);
+  const { publicKey, recipient, keyName, keyNamespace, ...rest } = options;
+  const keyAccess = keyAccessOf(options);
+  return {
+    ...rest,
+    publicKeys: publicKey,
+    recipients: recipient,
+    keyAccess,
+    name: keyName,
+    namespace: keyNamespace,
+  };
 }
+
+/** Whether any key is named that could open something. */
+export const namesOpeningKeys = ({ privateKey, keySet, kmsDiscovery = [] }: DecryptOptions): boolean =>
+  privateKey.length + kmsDiscovery.length > 0 || Boolean(keySet);
+
+export const namesRecipients = ({ publicKey, recipient = [], keySet }: EncryptOptions): boolean =>
+  publicKey.length + recipient.length > 0 || Boolean(keySet);
 
 export function decryptSettings(
   options: DecryptOptions,
   passphrase: DecryptSettings['passphrase'],
 ): DecryptSettings {
   const { privateKey, keyName, keyNamespace, ...rest } = options;
-  return { ...rest, privateKeys: privateKey, name: keyName, namespace: keyNamespace, passphrase };
+  const keyAccess = keyAccessOf(options);
+  return { ...rest, privateKeys: privateKey, keyAccess, name: keyName, namespace: keyNamespace, passphrase };
 }
 
-function collect(value: string, previous: string[]): string[] {
-  return [...previous, value];
+function collectStoreOptions(value: string, previous: ByHand | undefined): ByHand {
+  return { ...previous, ...parseStoreOptions(value) };
 }
 
 function collectPair(value: string, previous: Record<string, string>): Record<string, string> {

@@ -45,14 +45,16 @@ export class Output {
     this.note(`warning: ${text}${hint === undefined ? '' : `\nhint: ${hint}`}`);
   }
 
-  error(error: unknown, about: object = {}): void {
+  /** @param name what it is about, where the message itself may not say it */
+  error(error: unknown, about: object = {}, name = ''): void {
     const known = asSealdropError(error);
     const { code, message, hint, retryable } = known;
     if (code === 'output_closed') return;
     if (this.json) this.document({ ...about, error: { code, message, hint, retryable } });
     if (this.json && this.contentOnStdout) return;
     // Whatever got into it: names of other people's keys, the arguments themselves.
-    process.stderr.write(`error: ${printable(message)}\n`);
+    const of = message.includes(name) ? '' : `${name}: `;
+    process.stderr.write(`error: ${printable(of + message)}\n`);
     if (hint !== undefined) process.stderr.write(`hint: ${printable(hint)}\n`);
     if (process.env['SEALDROP_DEBUG'] !== undefined) process.stderr.write(`${known.stack ?? ''}\n`);
   }

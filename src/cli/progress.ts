@@ -9,13 +9,46 @@ export interface Progress {
   stop(): void;
 }
 
-const NONE: Progress = { total: () => undefined, done: () => undefined, stop: () => undefined };
+/** One display for many files. */
+export interface TreeProgress {
+  /** True where anybody sees it: only then is it worth counting beforehand. */
+  readonly shown: boolean;
+  /** One more file to come, and its bytes. */
+  expect(bytes: number): void;
+  /** Bytes done since it was told last. */
+  moved(bytes: number): void;
+  fileDone(): void;
+  stop(): void;
+}
 
 /** A bar on standard error: bytes, rate and time left. Nothing unless that is a terminal. */
 export function startProgress(output: Output, label: string): Progress {
-  if (output.quiet || output.json || !process.stderr.isTTY) return NONE;
+  return (
+    startBar(output, () => label) ?? { total: () => undefined, done: () => undefined, stop: () => undefined }
+  );
+}
+
+/** The same for a tree, with files done and known. */
+export function startTreeProgress(output: Output): TreeProgress {
+  const files = { done: 0, known: 0 };
+  const bytes = { done: 0, known: 0 };
+  const bar = startBar(output, () => `${files.done} of ${files.known} files`);
+  return {
+    shown: bar !== undefined,
+    expect(size) {
+      files.known++;
+      bar?.total((bytes.known += size));
+    },
+    moved: (more) => bar?.done((bytes.done += more)),
+    fileDone: () => void files.done++,
+    stop: () => bar?.stop(),
+  };
+}
+
+function startBar(output: Output, label: () => string): Progress | undefined {
+  if (output.quiet || output.json || !process.stderr.isTTY) return undefined;
   // Content that scrolls by at the same terminal would be written over.
-  if (output.contentOnStdout && process.stdout.isTTY) return NONE;
+  if (output.contentOnStdout && process.stdout.isTTY) return undefined;
   let expected = 0;
   const started = Date.now();
   const bar = new SingleBar({
@@ -31,7 +64,7 @@ export function startProgress(output: Output, label: string): Progress {
       const figures = `${formatBytes(params.value)}${expected > 0 ? ` of ${formatBytes(expected)}` : ''}`;
       const left =
         expected > 0 && rate > 0 ? `, ${formatSeconds((expected - params.value) / rate)} left` : '';
-      return `${label} [${drawn}] ${figures}, ${formatBytes(rate)}/s${left}`;
+      return `${label()} [${drawn}] ${figures}, ${formatBytes(rate)}/s${left}`;
     },
   });
   bar.start(1, 0);

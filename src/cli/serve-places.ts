@@ -7,6 +7,7 @@ import { parseAddress, type Address } from '../address.js';
 import type { Vault } from '../config/settings.js';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { assertApart } from '../gateway/folder.js';
+import { isKeyFile } from '../key-input.js';
 import { printable } from '../printable.js';
 import { isWithin } from '../real-path.js';
 import { Secret } from '../secret.js';
@@ -29,17 +30,26 @@ export interface PlaceOptions {
   inbox?: string;
   vault?: string;
   publicKey: string[];
+  recipient?: readonly string[];
+  keySet?: string;
   idempotencyKey?: string;
   defaults?: boolean;
+  /** Whether a folder is watched: neither a bucket, nor the API alone. */
+  folder: boolean;
+  /** Of the API: secret, as keys are. */
+  secretFiles?: readonly string[];
 }
 
 export interface Places {
-  inbox: string;
+  inbox?: string;
   vault: Address;
   publicKeys: string[];
+  /** Files of other keys that are encrypted to. */
+  recipients: readonly string[];
   /** Where the private half lies that was made here, for the line that says how to get things back. */
   privateKey?: string;
   idempotencyKey: string;
+  secretFiles: readonly string[];
 }
 
 /** @throws SealdropError `usage` */
@@ -49,26 +59,38 @@ export async function preparePlaces(
   output: Output,
 ): Promise<Places> {
   const defaults = options.defaults === true;
-  const inbox = options.inbox ?? (defaults ? DEFAULTS.inbox : undefined);
+  const inbox = options.inbox ?? (defaults && options.folder ? DEFAULTS.inbox : undefined);
   const vault = options.vault ?? (defaults ? DEFAULTS.vault : undefined);
-  if (inbox === undefined || vault === undefined)
-    throw new SealdropError('usage', `--${inbox === undefined ? 'inbox' : 'vault'} is missing`, {
-      hint: 'name it, or try everything at once with --defaults',
-    });
-  const ownKeys = defaults && options.publicKey.length === 0;
-  if (defaults && options.inbox === undefined) await makeDirectory(inbox, 0o777);
+  const missing = vault === undefined || (inbox === undefined && options.folder);
+  if (missing)
+    throw new SealdropError(
+      'usage',
+      `--${inbox === undefined && options.folder ? 'inbox' : 'vault'} is missing`,
+      {
+        hint: 'name it, or try everything at once with --defaults',
+      },
+    );
+  const recipients = [...(options.recipient ?? []), ...(options.keySet ? [options.keySet] : [])];
+  const ownKeys = defaults && options.publicKey.length + recipients.length === 0;
+  if (inbox !== undefined && options.inbox === undefined) await makeDirectory(inbox, 0o777);
   const place = asPlace(vault);
   const places = {
     inbox,
     vault: place,
     publicKeys: ownKeys ? [DEFAULTS.publicKey] : options.publicKey,
+    recipients,
     privateKey: ownKeys ? DEFAULTS.privateKey : undefined,
     idempotencyKey:
       options.idempotencyKey ?? (ownKeys ? DEFAULTS.idempotencyKey : userState('idempotency.key')),
+    secretFiles: options.secretFiles ?? [],
   };
   // Before keys or a vault are made in the wrong place.
-  if (place.kind === 'file') await assertApart(inbox, place.path);
-  await assertKeysOutside(places, [inbox, ...(place.kind === 'file' ? [place.path] : [])]);
+  if (place.kind === 'file' && inbox !== undefined) await assertApart(inbox, place.path);
+  const folders = [inbox, place.kind === 'file' ? place.path : undefined];
+  await assertKeysOutside(
+    places,
+    folders.filter((folder) => folder !== undefined),
+  );
   if (ownKeys) await prepareKeys(environment, output);
   return places;
 }
@@ -77,7 +99,7 @@ export async function preparePlaces(
 function asPlace(text: string): Address {
   const address = parseAddress(text);
   const slashed = (path: string) => (path === '' || path.endsWith('/') ? path : `${path}/`);
-  if (address.kind === 's3') return { ...address, key: slashed(address.key) };
+  if (address.kind === 's3' || address.kind === 'named') return { ...address, key: slashed(address.key) };
   if (address.kind === 'file') return { kind: 'file', path: slashed(address.path), named: true };
   throw new SealdropError('usage', 'standard output is no vault');
 }
@@ -111,13 +133,14 @@ async function prepareKeys(environment: Environment, output: Output): Promise<vo
 export async function assertKeysApart(places: Places, vault: Vault): Promise<void> {
   if (vault.store.kind !== 'directory') return;
   const root = vaultRoot(vault);
-  await assertApart(places.inbox, root);
+  if (places.inbox !== undefined) await assertApart(places.inbox, root);
   await assertKeysOutside(places, [root]);
 }
 
 async function assertKeysOutside(places: Places, folders: readonly string[]): Promise<void> {
-  const keys = [...places.publicKeys, places.privateKey, places.idempotencyKey];
-  for (const key of keys.filter((each) => each !== undefined)) {
+  const { publicKeys, recipients, privateKey, idempotencyKey, secretFiles } = places;
+  const keys = [...publicKeys, ...recipients, privateKey, idempotencyKey, ...secretFiles];
+  for (const key of keys.filter((each) => each !== undefined && isKeyFile(each)) as string[]) {
     for (const folder of folders) {
       if (!(await isWithin(key, folder))) continue;
       throw new SealdropError('key_exposed', `the key ${printable(key)} lies in ${printable(folder)}`, {

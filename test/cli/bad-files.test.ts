@@ -38,7 +38,7 @@ describe.each(['s3', 'directory'] as const)('with a vault on %s', (kind) => {
       [3]
       $ sealdrop put folder {vault}/ --public-key public_key.pem
       ! error: folder is a directory
-      ! hint: name the files themselves, or let sealdrop serve watch the directory
+      ! hint: put -r takes directories; sealdrop serve watches one
       [2]
       $ sealdrop put loop {vault}/ --public-key public_key.pem
       ! error: cannot read loop: ELOOP
@@ -148,7 +148,7 @@ describe.each(['s3', 'directory'] as const)('with a vault on %s', (kind) => {
       ! hint: make it first: mkdir -p no/such
       [1]
       $ sealdrop get {vault}/object file/below --private-key private_key.pem
-      ! error: cannot write file/below: ENOTDIR
+      ! error: cannot write file/below: what should be a directory on the way is a file
       [1]
       $ sealdrop get {vault}/object out --private-key private_key.pem
       ! error: out/object is a directory
@@ -247,7 +247,7 @@ test('source and target that are the same file', async () => {
 test('addresses that are none', async () => {
   const { box } = await newVault('directory', server);
   const hint =
-    '! hint: an address is s3://bucket/key, file:///directory/key, or - for standard input or output';
+    '! hint: an address is s3://bucket/key, file:///directory/key, NAME:key for a configured vault, or - for standard input or output';
   await box.transcript(`
     $ sealdrop ls https://s3.example.com/bucket
     ! error: https://s3.example.com/bucket cannot be used: https:// is not a kind of address

@@ -57,12 +57,15 @@ beforeAll(async () => {
   before = box.files();
 });
 
+const WHERE_IT_IS =
+  'it is the file that keygen wrote beside the public key; nothing else opens what was encrypted to that';
+
 /** file, exit code, code, error and hint. */
 type Case = [string, number, string, string, string?];
 
 const PRIVATE_CASES: Case[] = [
-  ['missing.pem', 3, 'key_file_not_found', 'there is no key file missing.pem', KEYGEN],
-  ['data/key.pem', 3, 'key_file_not_found', 'there is no key file data/key.pem', KEYGEN],
+  ['missing.pem', 3, 'key_file_not_found', 'there is no key file missing.pem', WHERE_IT_IS],
+  ['data/key.pem', 3, 'key_file_not_found', 'there is no key file data/key.pem', WHERE_IT_IS],
   ['vault', 2, 'invalid_key', 'cannot read the key file vault: EISDIR'],
   ['empty.pem', 2, 'invalid_key', 'empty.pem is empty'],
   ['blank.pem', 2, 'invalid_key', 'blank.pem is empty'],
@@ -108,8 +111,14 @@ const PRIVATE_CASES: Case[] = [
   ],
   ['damaged.json', 2, 'invalid_key', 'damaged.json is neither a key nor a key set: the JSON is damaged'],
   ['other.json', 2, 'invalid_key', 'other.json: version must be 1'],
-  ['none.json', 2, 'invalid_key', 'none.json: keys must be a list'],
-  ['aes.json', 2, 'invalid_key', 'aes.json has no private RSA key in it'],
+  ['none.json', 2, 'invalid_key', 'none.json: keys must be a list with a key in it'],
+  [
+    'aes.json',
+    5,
+    'wrong_key_or_header',
+    'the message was encrypted to somebody else, or its header was altered',
+    'it names the wrapping keys MyAppKeys/S3RSAKey: is this the private key of one of them?',
+  ],
 ];
 
 const PUBLIC_CASES: Case[] = [
@@ -147,7 +156,7 @@ const PUBLIC_CASES: Case[] = [
     2,
     'private_key_in_public_key_set',
     'aes.json: keys[0].secretKey does not belong in a public key set',
-    'whoever encrypts must not be able to decrypt: remove the private halves from this set',
+    'whoever encrypts must not be able to decrypt: sealdrop keys export-public writes a set without private halves',
   ],
 ];
 
@@ -181,11 +190,11 @@ describe('where the private key belongs', () => {
     box.transcript(`
       $ sealdrop get {vault}/object target
       ! error: opening needs a private key
-      ! hint: name it: --private-key FILE (or SEALDROP_PRIVATE_KEY)
+      ! hint: name it: --private-key FILE (or SEALDROP_PRIVATE_KEY), or --key-set FILE
       [2]
       $ sealdrop cat {vault}/object
       ! error: opening needs a private key
-      ! hint: name it: --private-key FILE (or SEALDROP_PRIVATE_KEY)
+      ! hint: name it: --private-key FILE (or SEALDROP_PRIVATE_KEY), or --key-set FILE
       [2]
     `));
 

@@ -67,6 +67,7 @@ test('a bucket that isn’t there', () =>
     [3]
     $ sealdrop ls s3://A
     ! error: s3://A/: no bucket can have that name (InvalidBucketName)
+    ! hint: names have 3 to 63 small letters, digits, dots and hyphens
     [3]
   `));
 
@@ -226,6 +227,22 @@ describe('an endpoint', () => {
       expect(documents({ stdout }).at(-1)).toMatchObject({ error: { code: 'not_s3' } });
     }
     expect(outcomes.some(({ stderr }) => stderr.includes(why))).toBe(true);
+  });
+
+  test('that refuses in words of its own, which are passed on', async () => {
+    const said = 'S3 API Requests must be made to API port.';
+    const web = await httpServer((request, response) => {
+      request.resume();
+      response
+        .writeHead(400, { 'content-type': 'application/xml' })
+        .end(`<Error><Code>InvalidArgument</Code><Message>${said}</Message></Error>`);
+    });
+    const listed = await vault.box.run(['ls', vault.address, '--endpoint-url', `http://${web.host}`]);
+    await web.close();
+    expect(listed).toMatchObject({
+      code: 1,
+      stderr: `error: ${vault.address}/: the store refuses this request (InvalidArgument: ${said})\n`,
+    });
   });
 
   test('that speaks TLS with a certificate nobody knows; then with it', async () => {

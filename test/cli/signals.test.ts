@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until, type Running } from '../helpers/cli.js';
 import { lateAnswers } from '../helpers/cli-listeners.js';
@@ -96,7 +97,9 @@ describe.each(['s3', 'directory'] as const)('with a vault on %s', (kind) => {
 
   test('SIGINT while cat waits for its reader', async () => {
     const running = vault.box.start(['cat', `${vault.address}/object`, ...PRIVATE]);
+    await once(running.child.stdout!, 'data');
     running.child.stdout!.pause();
+    // Until the pipe is full, and it waits.
     await sleep(700);
     running.child.kill('SIGINT');
     running.child.stdout!.resume();

@@ -325,7 +325,7 @@ describe.each(['s3', 'directory'] as const)('a vault on %s', (kind) => {
     await box.transcript(`
       $ sealdrop get {vault}/two moved --private-key private_key.pem
       ! error: the message was made for the key one, not for two
-      ! hint: somebody may have swapped two objects; if it was moved or copied on purpose: --moved
+      ! hint: somebody may have swapped two objects; if it was moved or copied on purpose: --moved opens it, and sealdrop rewrap --rebind binds it to its new key (sealdrop mv and cp do so themselves)
       [5]
       $ sealdrop get {vault}/two moved --moved --private-key private_key.pem
       ! {vault}/two -> moved (2 B) (made for the key one)
@@ -536,7 +536,7 @@ describe('recipients and their names', () => {
       > set
       $ sealdrop put public.json {vault}/x --public-key private.json
       ! error: private.json: keys[0].privateKey does not belong in a public key set
-      ! hint: whoever encrypts must not be able to decrypt: remove the private halves from this set
+      ! hint: whoever encrypts must not be able to decrypt: sealdrop keys export-public writes a set without private halves
       [2]
     `);
   });

@@ -252,9 +252,17 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   throw new Error(`waited in vain until ${what}`);
 }
 
+/** The same of all that a key set has, and of AES keys in it. */
+function keepSecrets(file: string): void {
+  const text = readFileSync(file, 'utf8');
+  if (!file.endsWith('.json')) return keepSecret(file, readFileSync(file, 'latin1'));
+  for (const [, aes] of text.matchAll(/"secretKey": *"([\w+/=]+)"/g)) secret(`an AES key in ${file}`, aes!);
+  for (const [pem] of text.replaceAll('\\n', '\n').matchAll(/-----BEGIN [A-Z ]*PRIVATE KEY-----[^"]*/g))
+    keepSecret(file, pem);
+}
+
 /** What must not be seen of a private key: its text, line by line, and its numbers. */
-function keepSecret(file: string): void {
-  const pem = readFileSync(file, 'latin1');
+function keepSecret(file: string, pem: string): void {
   if (!pem.includes('PRIVATE KEY-----')) return;
   for (const line of pem.split('\n')) if (/^[\w+/=]{40,}$/.test(line)) secret(`a line of ${file}`, line);
   try {
@@ -277,7 +285,7 @@ function forms(text: string): string[] {
 afterAll(() => {
   for (const box of boxes)
     for (const name of filesBelow(box.base))
-      if (/\.(pem|key|der)$/.test(name)) keepSecret(join(box.base, name));
+      if (/\.(pem|key|der|json)$/.test(name)) keepSecrets(join(box.base, name));
   const all = outputs.join('\n');
   const seen = [...secrets].filter(([text]) => forms(text).some((form) => all.includes(form)));
   for (const box of boxes) box.remove();

@@ -1,4 +1,4 @@
-import { Argument, Command } from 'commander';
+import { Argument, Command, type Option } from 'commander';
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const;
 
@@ -24,6 +24,7 @@ const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript };
 interface Entry {
   name: string;
   description: string;
+  nested: { name: string; description: string }[];
   options: { flag: string; description: string; takesValue: boolean; choices: readonly string[] }[];
 }
 
@@ -31,8 +32,10 @@ function entries(program: Command): Entry[] {
   return program.commands.map((command) => ({
     name: command.name(),
     description: command.description(),
+    nested: command.commands.map((each) => ({ name: each.name(), description: each.description() })),
     options: [
-      ...command.options.map((option) => ({
+      // Of all that it is made of: which word stands where is not looked at.
+      ...uniqueOptions([command, ...command.commands]).map((option) => ({
         flag: option.long ?? option.short ?? '',
         description: option.description,
         takesValue: option.required,
@@ -43,12 +46,23 @@ function entries(program: Command): Entry[] {
   }));
 }
 
+function uniqueOptions(commands: readonly Command[]): Option[] {
+  const all = commands.flatMap((command) => command.options);
+  return all.filter((option, i) => all.findIndex((other) => other.long === option.long) === i);
+}
+
 function bashScript(program: Command): string {
   const commands = entries(program);
   const cases = commands.map(
     ({ name, options }) =>
       `    ${name}) words="${[...(name === 'completion' ? SHELLS : []), ...options.map((o) => o.flag)].join(' ')}" ;;`,
   );
+  const nested = commands
+    .filter((c) => c.nested.length > 0)
+    .map(
+      (c) =>
+        `      ${c.name}) COMPREPLY=($(compgen -W "${c.nested.map((n) => n.name).join(' ')}" -- "$current")); return ;;`,
+    );
   const choices = commands
     .flatMap((c) => c.options)
     .filter((o, i, all) => o.choices.length > 0 && all.findIndex((p) => p.flag === o.flag) === i)
@@ -58,6 +72,11 @@ _sealdrop() {
   local current="\${COMP_WORDS[COMP_CWORD]}" words=""
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "${commands.map((c) => c.name).join(' ')}" -- "$current")); return
+  fi
+  if [ "$COMP_CWORD" -eq 2 ]; then
+    case "\${COMP_WORDS[1]}" in
+${nested.join('\n')}
+    esac
   fi
   case "\${COMP_WORDS[COMP_CWORD-1]}" in
 ${choices.join('\n')}
@@ -77,12 +96,16 @@ complete -o default -F _sealdrop sealdrop
 function zshScript(program: Command): string {
   const quote = (text: string) => text.replace(/'/g, `'\\''`).replace(/[[\]:]/g, '\\$&');
   const commands = entries(program);
-  const cases = commands.map(({ name, options }) => {
+  const cases = commands.map(({ name, options, nested }) => {
     const specs = options.map(({ flag, description, takesValue, choices }) => {
       const value = takesValue ? `:value:${choices.length > 0 ? `(${choices.join(' ')})` : '_files'}` : '';
       return `      '*${flag}[${quote(description)}]${value}'`;
     });
-    const rest = name === 'completion' ? `'1:shell:(bash zsh fish)'` : `'*:file:_files'`;
+    const words = name === 'completion' ? ['bash', 'zsh', 'fish'] : nested.map((each) => each.name);
+    const rest =
+      words.length > 0
+        ? `'1:${name === 'completion' ? 'shell' : 'command'}:(${words.join(' ')})'`
+        : `'*:file:_files'`;
     return `    ${name}) _arguments \\\n${[...specs, `      ${rest}`].join(' \\\n')} ;;`;
   });
   return `#compdef sealdrop
@@ -108,8 +131,12 @@ if [ "$funcstack[1]" = "_sealdrop" ]; then _sealdrop "$@"; else compdef _sealdro
 function fishScript(program: Command): string {
   const quote = (text: string) => `'${text.replace(/[\\']/g, '\\$&')}'`;
   const lines = ['# fish completion for sealdrop'];
-  for (const { name, description, options } of entries(program)) {
+  for (const { name, description, options, nested } of entries(program)) {
     lines.push(`complete -c sealdrop -n __fish_use_subcommand -f -a ${name} -d ${quote(description)}`);
+    for (const each of nested)
+      lines.push(
+        `complete -c sealdrop -n '__fish_seen_subcommand_from ${name}' -f -a ${each.name} -d ${quote(each.description)}`,
+      );
     for (const { flag, description: about, takesValue, choices } of options) {
       const value = !takesValue ? '' : choices.length > 0 ? ` -x -a ${quote(choices.join(' '))}` : ' -r';
       lines.push(

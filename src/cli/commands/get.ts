@@ -9,25 +9,36 @@ import { printable } from '../../printable.js';
 import type { Binding } from '../../transfer/context.js';
 import { get, openMessage, type OpenReport } from '../../transfer/get.js';
 import { openFileTarget, streamTarget, type Target } from '../../transfer/target.js';
+import { isConfig } from '../../transfer/tree/names.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
+import { assertNotOwn, ownFiles } from '../own-files.js';
 import { askPassphrase } from '../passphrase.js';
+import { getTrees } from '../get-tree.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct, assertOutsideVaults } from '../targets.js';
+import * as tree from '../tree-options.js';
 
 interface OpenOptions
   extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
 
-interface GetOptions extends OpenOptions {
+interface GetOptions extends OpenOptions, tree.TransferTreeOptions {
   overwrite: boolean;
+  preserve?: boolean;
+  force?: boolean;
 }
 
 const GET_EXAMPLES = `
 Examples:
   sealdrop get s3://lab/2026/results.csv results.csv --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
   sealdrop get file:///mnt/share/vault/notes.txt . --private-key private_key.pem
-  sealdrop get - notes.txt --private-key private_key.pem < notes.encrypted`;
+  sealdrop get - notes.txt --private-key private_key.pem < notes.encrypted
+  sealdrop get -r s3://lab/2026/experiments experiments --private-key private_key.pem
+
+With -r the source is a folder, with or without a slash at its end, and what is in it goes right into the target.
+Nothing is written outside of the target, whatever the keys are.
+${tree.FILTER_HELP}`;
 
 const CAT_EXAMPLES = `
 Examples:
@@ -42,27 +53,65 @@ export function getCommand(environment: Environment): Command {
     .description('decrypt an object into a file; the file appears when everything was checked')
     .argument('<source>', 's3://bucket/key, file:///directory/key, a message file, or - for standard input')
     .argument('[target]', 'file or directory, or - for standard output', '.')
-    .addOption(new Option('--no-overwrite', 'refuse to replace a file'));
+    .addOption(new Option('--no-overwrite', 'refuse to replace a file'))
+    .addOption(new Option('--force', 'write a file of the name sealdrop.config.json'));
+  tree.treeOptions(command, 'take all that lies below the source');
+  tree.resumeOption(command);
+  tree.preserveOption(command, 'give files the times and permissions that put --preserve kept');
   return openOptions(command)
     .addHelpText('after', GET_EXAMPLES)
     .action(async (source: string, target: string, options: GetOptions) => {
       const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
       assertHere(target);
       const decryptor = await openDecryptor(environment, options);
+      if (options.recursive === true)
+        return getRecursively(source, target, { environment, options, decryptor, output });
+      tree.assertNoTreeOptions(options);
       let path = target;
       const openTarget = async (key: string, vault?: Vault) => {
         path = await targetPath(target, key);
         if (path === '-') return streamTarget(process.stdout);
         if (vault) await assertDistinct(path, vault.store.address(key));
         await assertOutsideVaults(path, environment.parts);
+        if (options.force !== true) {
+          assertNoConfig(path);
+          await assertNotOwn(path, ownFiles(options, environment));
+        }
         return openFileTarget(path, { overwrite: options.overwrite });
       };
-      const { report, size } = await openOne(source, openTarget, { environment, options, decryptor, output });
+      const { preserve } = options;
+      const { report, size } = await openOne(source, openTarget, {
+        ...{ environment, options, decryptor, output, preserve },
+      });
       const name = printable(source);
       const where = path === '-' ? 'standard output' : printable(path);
       const text = `${name} -> ${where} (${formatBytes(report.plaintextSize)})${bindingNote(source, report)}`;
       const document = { source, target: path, size, ...describe(report) };
       output.result(document, text);
+    });
+}
+
+async function getRecursively(
+  source: string,
+  target: string,
+  { environment, options, decryptor, output }: OpenContext & { options: GetOptions },
+): Promise<void> {
+  if (target === '-' || source === '-')
+    throw new SealdropError('usage', 'standard input and output take one file: leave -r out');
+  await assertOutsideVaults(target, environment.parts);
+  const vault = await environment.parts.openVault(source, 'read', shared.storeSettings(options));
+  try {
+    await getTrees(target, { vault, decryptor, options, environment, output, describe });
+  } finally {
+    vault.store.close();
+  }
+}
+
+/** It would configure the command where it lies. */
+function assertNoConfig(path: string): void {
+  if (isConfig(basename(path)))
+    throw new SealdropError('target_unwritable', `${printable(path)} would be a configuration`, {
+      hint: 'look at what is in it first; --force writes it',
     });
 }
 
@@ -94,7 +143,7 @@ export function catCommand(environment: Environment): Command {
 }
 
 function openOptions(command: Command): Command {
-  shared.decryptOptions(command);
+  shared.decryptOptions(shared.formatOption(command));
   shared.bindingOptions(command);
   return shared.outputOptions(shared.storeOptions(command));
 }
@@ -110,12 +159,13 @@ interface OpenContext {
   options: OpenOptions;
   decryptor: Decryptor;
   output: Output;
+  preserve?: boolean;
 }
 
 async function openOne(
   name: string,
   openTarget: (key: string, vault?: Vault) => Promise<Target>,
-  { environment, options, decryptor, output }: OpenContext,
+  { environment, options, decryptor, output, preserve }: OpenContext,
 ): Promise<{ report: OpenReport; size?: number }> {
   const { signal, parts } = environment;
   const rules: Omit<Binding, 'binding'> = {
@@ -127,7 +177,7 @@ async function openOne(
     const target = await openTarget('-');
     // Standard input names no key: there is nothing that a bound message could be compared with.
     const free = { ...rules, moved: true, binding: 'allow' as const };
-    return { report: await openMessage(process.stdin, { decryptor, target, signal, ...free }) };
+    return { report: await openMessage(process.stdin, { decryptor, target, signal, preserve, ...free }) };
   }
   const vault = await parts.openVault(name, 'read', shared.storeSettings(options));
   const progress = startProgress(output, printable(basename(name)));
@@ -136,7 +186,7 @@ async function openOne(
     const { store, key, binding } = vault;
     if (key === '' || key.endsWith('/'))
       throw new SealdropError('usage', `${printable(name)} names no object`, {
-        hint: 'see what there is: sealdrop ls',
+        hint: 'see what there is: sealdrop ls; with -r all that lies below it is meant',
       });
     // Looked for before anything is made at the target.
     const found = await store.head(key, { signal });
@@ -144,7 +194,7 @@ async function openOne(
     const target = await openTarget(key, vault);
     const onProgress = (bytes: number) => progress.done(bytes);
     return {
-      report: await get({ store, key, decryptor, target, signal, binding, ...rules, onProgress }),
+      report: await get({ store, key, decryptor, target, signal, preserve, binding, ...rules, onProgress }),
       size,
     };
   } finally {
@@ -188,6 +238,7 @@ function describe({ info, bound, plaintextSize }: OpenReport): object {
 }
 
 function bindingNote(source: string, { bound, info }: OpenReport): string {
+  if (info.format === 'plain') return ' (plain: nothing authenticates it)';
   const made = printable(info.context['sealdrop:key'] ?? '');
   if (bound === 'moved') return ` (made for the key ${made})`;
   // What comes through a pipe comes from no store.

@@ -3,6 +3,7 @@ import { parseAddress } from '../../address.js';
 import { SealdropError } from '../../errors.js';
 import type { Inspector, MessageInfo, ObjectInfo, SizeEstimate } from '../../ports.js';
 import { printable } from '../../printable.js';
+import { withPlainHint } from '../../transfer/get.js';
 import { readMetadata, type ObjectFacts } from '../../transfer/metadata.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
@@ -61,7 +62,9 @@ async function look(
         hint: 'see what there is: sealdrop ls',
       });
     const { info: object, body } = await store.get(key, { signal });
-    const info = await inspector.inspect(body);
+    const info = await inspector.inspect(body).catch((error: unknown) => {
+      throw withPlainHint(error, object);
+    });
     body.destroy();
     const plaintext = inspector.plaintextSize(info, object.size);
     return { info, key, object, plaintext, facts: readMetadata(object.metadata) };

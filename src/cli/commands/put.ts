@@ -4,21 +4,27 @@ import { parseAddress } from '../../address.js';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
 import type { Encryptor } from '../../ports.js';
-import { printable } from '../../printable.js';
+import { printable, shellQuoted } from '../../printable.js';
 import { objectContext } from '../../transfer/context.js';
-import { counted, put, type PutReport } from '../../transfer/put.js';
+import { ManifestWriter } from '../../transfer/manifest.js';
+import { counted, put, type PutJob, type PutReport } from '../../transfer/put.js';
 import { openFileSource, streamSource, type Source } from '../../transfer/source.js';
 import { streamTarget } from '../../transfer/target.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { startProgress } from '../progress.js';
+import { putTrees } from '../put-tree.js';
 import { assertDistinct } from '../targets.js';
+import * as tree from '../tree-options.js';
 
-interface PutOptions extends shared.EncryptOptions, shared.StoreOptions, shared.OutputOptions {
+interface PutOptions
+  extends shared.EncryptOptions, shared.StoreOptions, shared.OutputOptions, tree.PutTreeOptions {
   context: Record<string, string>;
   overwrite: boolean;
   expectedSize?: number;
+  preserve?: boolean;
+  manifest?: string;
 }
 
 const EXAMPLES = `
@@ -26,7 +32,13 @@ Examples:
   sealdrop put results.csv s3://lab/2026/ --public-key public_key.pem --endpoint-url https://s3.v3.abci.ai
   tar c data | sealdrop put - s3://lab/data.tar --public-key public_key.pem --expected-size 40GiB
   sealdrop put notes.txt file:///mnt/share/vault/notes.txt --public-key public_key.pem
-  sealdrop put notes.txt - --public-key public_key.pem > notes.encrypted`;
+  sealdrop put notes.txt - --public-key public_key.pem > notes.encrypted
+  sealdrop put -r experiments s3://lab/2026/ --public-key public_key.pem --exclude '*.tmp'
+
+With -r the target is a place, with or without a slash at its end. A directory keeps its name there, as with cp -r:
+"put -r data s3://lab/x" stores data/a as x/data/a. Named with a slash at its end, or as ., it doesn't, as with rsync:
+"put -r data/ s3://lab/x" stores it as x/a.
+${tree.FILTER_HELP}`;
 
 export function putCommand(environment: Environment): Command {
   const command = new Command('put')
@@ -34,9 +46,15 @@ export function putCommand(environment: Environment): Command {
     .usage('[options] <source...> <target>')
     .argument(
       '<names...>',
-      'files, or - for standard input; last the target: s3://bucket/key, file:///directory/key, or - for standard output',
+      'files, with -r directories too, or - for standard input; last the target: s3://bucket/key, file:///directory/key, or - for standard output',
     )
     .addOption(new Option('--no-overwrite', 'refuse to replace an object'))
+    .addOption(
+      new Option(
+        '--manifest <file>',
+        'add what is stored to a list that finds deletion and rollback (verify)',
+      ),
+    )
     .addOption(
       new Option('--expected-size <bytes>', 'of standard input; needed above 150GiB').argParser(
         shared.parseBytes,
@@ -46,7 +64,10 @@ export function putCommand(environment: Environment): Command {
     command,
     'pair to keep, readable and authenticated, with the message; may be repeated',
   );
-  shared.encryptOptions(command);
+  tree.treeOptions(command, 'take directories with all that is in them');
+  tree.localTreeOptions(tree.resumeOption(command));
+  tree.preserveOption(command, 'keep modification times and permissions');
+  shared.encryptOptions(shared.formatOption(command));
   shared.transferOptions(shared.storeOptions(command));
   return shared
     .outputOptions(command)
@@ -56,7 +77,15 @@ export function putCommand(environment: Environment): Command {
       const target = names.at(-1)!;
       const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
       assertSources(sources, target);
+      const context = { options, environment, output };
+      if (options.recursive === true)
+        return withManifest(options, async (record) =>
+          putRecursively(sources, target, { ...context, record }),
+        );
+      tree.assertNoTreeOptions(options);
       const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
+      if (target === '-' && options.manifest !== undefined)
+        throw new SealdropError('usage', 'a manifest is of what is stored in a vault');
       if (target === '-') return encryptToOutput(sources[0]!, { encryptor, options, output });
       // A new vault is made only for something that can be put into it.
       if (!(await anyReadable(sources))) return forEach(sources, environment, output, mustBeReadable);
@@ -65,13 +94,38 @@ export function putCommand(environment: Environment): Command {
       if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
       try {
         assertPlace(vault.key, sources, target);
-        await forEach(sources, environment, output, (source) =>
-          putOne(source, { vault, encryptor, options, environment, output }),
+        await withManifest(options, async (record) =>
+          forEach(sources, environment, output, (source) =>
+            putOne(source, { ...context, vault, encryptor, record }),
+          ),
         );
       } finally {
         vault.store.close();
       }
     });
+}
+
+async function putRecursively(
+  names: readonly string[],
+  target: string,
+  { options, environment, output, record }: Pick<PutContext, 'options' | 'environment' | 'output' | 'record'>,
+): Promise<void> {
+  if (target === '-' || names.includes('-'))
+    throw new SealdropError('usage', 'standard input and output take one file: leave -r out');
+  const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
+  const address = parseAddress(target);
+  // The place itself is what may become a vault, not what it lies in.
+  const place = address.kind === 'file' && !target.endsWith('/') ? `${target}/` : target;
+  await putTrees(names, {
+    ...{ encryptor, options, environment, output, record },
+    openVault: async () => {
+      // A dry run makes no vault.
+      const use = options.dryRun === true ? 'plan' : 'write';
+      const vault = await environment.parts.openVault(place, use, shared.storeSettings(options));
+      if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
+      return vault;
+    },
+  });
 }
 
 function assertSources(sources: readonly string[], target: string): void {
@@ -139,11 +193,26 @@ interface PutContext {
   options: PutOptions;
   environment: Environment;
   output: Output;
+  record?: PutJob['record'];
+}
+
+/** The manifest is there, and one of ours, before anything is stored. */
+async function withManifest(
+  { manifest }: PutOptions,
+  act: (record: PutJob['record']) => Promise<void>,
+): Promise<void> {
+  if (manifest === undefined) return act(undefined);
+  const writer = await ManifestWriter.open(manifest);
+  try {
+    await act(async (entry) => writer.add(entry));
+  } finally {
+    await writer.close();
+  }
 }
 
 async function putOne(
   name: string,
-  { vault, encryptor, options, environment, output }: PutContext,
+  { vault, encryptor, options, environment, output, record }: PutContext,
 ): Promise<void> {
   const { store } = vault;
   const key = vault.key === '' || vault.key.endsWith('/') ? vault.key + basename(resolve(name)) : vault.key;
@@ -160,6 +229,8 @@ async function putOne(
       context: options.context,
       expectedSize: options.expectedSize,
       overwrite: options.overwrite,
+      preserve: options.preserve,
+      record,
       signal: environment.signal,
       onProgress: (bytes) => progress.done(bytes),
     });
@@ -198,7 +269,7 @@ function say(
   for (const { id, started } of report.unfinished)
     output.warn(
       `an unfinished upload of ${printable(address)} lies at the store${started ? ` since ${started.toISOString()}` : ''} (upload id ${printable(id)})`,
-      'it takes room until it is aborted; how, for each store: docs/stores.md, "Unfinished uploads"',
+      `it takes room until it is aborted, unless somebody is storing it just now: sealdrop uploads abort ${shellQuoted(address)} --key --older-than 0 (docs/stores.md, "Unfinished uploads")`,
     );
 }
 

@@ -1,13 +1,27 @@
-import { existsSync } from 'node:fs';
-import { basename, relative, resolve } from 'node:path';
+import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import { parseAddress } from '../../address.js';
 import type { Vault } from '../../config/settings.js';
 import { exitCodeOf, SealdropError } from '../../errors.js';
-import { FolderGateway, type AfterStore, type GatewayEvent } from '../../gateway/folder.js';
+import { FolderGateway, type AfterStore } from '../../gateway/folder.js';
+import type { BucketGateway } from '../../gateway/bucket.js';
+import type { RunningServer } from '../../gateway/http/server.js';
+import { RenewedKeys } from '../../gateway/renewed-keys.js';
+import type { Encryptor } from '../../ports.js';
 import { printable } from '../../printable.js';
+import { apiOptions, type ApiOptions } from '../api-options.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, type Output } from '../output.js';
+import type { Output } from '../output.js';
+import {
+  bucketOptions,
+  openBucketGateway,
+  runBucket,
+  type BucketAddress,
+  type BucketOptions,
+} from '../serve-bucket.js';
+import { prepareApi, serveApi, type ApiParts, type PreparedApi } from '../serve-api.js';
 import {
   assertKeysApart,
   assertMoveTarget,
@@ -15,9 +29,18 @@ import {
   loadIdempotencyKey,
   mustBeDirectory,
   preparePlaces,
+  type PlaceOptions,
+  type Places,
 } from '../serve-places.js';
+import { reporter } from '../serve-report.js';
 
-interface ServeOptions extends shared.EncryptOptions, shared.StoreOptions, shared.OutputOptions {
+interface ServeOptions
+  extends
+    shared.EncryptOptions,
+    shared.StoreOptions,
+    shared.OutputOptions,
+    ApiOptions,
+    Omit<BucketOptions, 'after'> {
   inbox?: string;
   vault?: string;
   once?: boolean;
@@ -25,6 +48,7 @@ interface ServeOptions extends shared.EncryptOptions, shared.StoreOptions, share
   after: 'keep' | 'move' | 'delete';
   moveTo?: string;
   settle: number;
+  keysTtl: number;
   idempotencyKey?: string;
 }
 
@@ -32,6 +56,7 @@ const EXAMPLES = `
 Examples:
   sealdrop serve --inbox inbox --vault s3://lab/in/ --public-key public_key.pem --endpoint-url https://s3.v3.abci.ai
   sealdrop serve --inbox inbox --vault file:///mnt/share/vault --public-key public_key.pem --once
+  sealdrop serve --listen 127.0.0.1:8080 --token-file tokens --vault file:///mnt/share/vault --public-key public_key.pem
   sealdrop serve --defaults
 
 A file is taken when it has not changed for a while: a writer that pauses for longer than --settle is taken for
@@ -41,8 +66,10 @@ links, and names that end in ~ .part .partial .tmp .crdownload are left alone.`;
 
 export function serveCommand(environment: Environment): Command {
   const command = new Command('serve')
-    .description('watch a folder and encrypt into a vault what lands in it')
-    .addOption(new Option('--inbox <directory>', 'folder to watch').env('SEALDROP_INBOX'))
+    .description('encrypt into a vault what lands in a folder, or comes through an API')
+    .addOption(
+      new Option('--inbox <directory>', 'folder to watch, or s3://bucket/prefix/').env('SEALDROP_INBOX'),
+    )
     .addOption(
       new Option('--vault <address>', 's3://bucket/prefix/ or file:///directory').env('SEALDROP_VAULT'),
     )
@@ -59,6 +86,11 @@ export function serveCommand(environment: Environment): Command {
         .default(2),
     )
     .addOption(
+      new Option('--keys-ttl <seconds>', 'how long keys are used before they are read again')
+        .argParser(shared.seconds)
+        .default(300),
+    )
+    .addOption(
       new Option(
         '--idempotency-key <file>',
         'secret by which objects stored before are known; made if missing',
@@ -70,6 +102,7 @@ export function serveCommand(environment: Environment): Command {
         `use ${DEFAULTS.inbox}/ ${DEFAULTS.vault}/ keys/ here for what is not named, and make them`,
       ),
     );
+  bucketOptions(apiOptions(command));
   shared.encryptOptions(command);
   return shared
     .outputOptions(shared.storeOptions(command))
@@ -79,34 +112,142 @@ export function serveCommand(environment: Environment): Command {
 
 async function serve(options: ServeOptions, environment: Environment): Promise<void> {
   const output = openOutput(environment, options);
-  const places = await preparePlaces(options, environment, output);
-  const encryptor = await environment.parts.openEncryptor(
-    shared.encryptSettings({ ...options, publicKey: places.publicKeys }),
-  );
-  await mustBeDirectory(places.inbox);
+  const once = options.once === true;
+  if (options.listen !== undefined && once)
+    throw new SealdropError('usage', '--once ends, and --listen does not: they do not go together');
+  const bucket = bucketOf(options);
+  const api = await prepareApi(options, environment);
+  const places = await preparePlaces(placeOptions(options, bucket), environment, output);
+  const keys = await openKeys(options, places, environment, output);
+  const { encryptor } = keys;
+  if (places.inbox !== undefined) await mustBeDirectory(places.inbox);
   const vault = await environment.parts.openVault(places.vault, 'write', shared.storeSettings(options));
   try {
     if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
     await assertKeysApart(places, vault);
-    const after = afterStore(options, places.inbox);
-    if (after.action === 'move') await assertMoveTarget(after.to, places.inbox, vault);
-    const gateway = await FolderGateway.open({
-      inbox: places.inbox,
-      store: vault.store,
-      prefix: vault.key,
-      encryptor,
-      idempotencyKey: await loadIdempotencyKey(places.idempotencyKey),
-      after,
-      settleMs: options.settle * 1000,
-      report: reporter(output, vault, places.privateKey),
-    });
-    for (const { fingerprint } of encryptor.recipients) output.note(`encrypting to ${fingerprint}`);
-    const doing = options.once === true ? 'reading' : 'watching';
-    output.note(`${doing} ${printable(places.inbox)} -> ${printable(vault.store.address(vault.key))}`);
-    await runGateway(gateway, options, environment, output);
+    const made = { vault, encryptor, output };
+    const folder = await openGateway(places, options, made);
+    const inbox = bucket && (await openBucket(bucket, places, options, environment, made));
+    sayRecipients(encryptor, output);
+    const hasInbox = folder !== undefined || inbox !== undefined;
+    const idempotencyKey = hasInbox ? await loadIdempotencyKey(places.idempotencyKey) : undefined;
+    const publicKeys = () => keys.publicKeys;
+    const parts = { publicKeys, vault, encryptor, idempotencyKey };
+    const server = await openServer(api, parts, inbox, output);
+    const stopReading = once ? undefined : keys.every(options.keysTtl);
+    try {
+      if (folder !== undefined) await runGateway(folder, places, vault, options, environment, output);
+      else if (inbox !== undefined) await runBucket(inbox, once, environment, output);
+      else await untilInterrupted(environment.signal, output);
+    } finally {
+      stopReading?.();
+      await server?.stop();
+    }
+    if (!once) output.note('stopped');
   } finally {
     vault.store.close();
   }
+}
+
+async function openKeys(
+  options: ServeOptions,
+  { publicKeys: publicKey }: Places,
+  { parts }: Environment,
+  output: Output,
+): Promise<RenewedKeys> {
+  const settings = shared.encryptSettings({ ...options, publicKey });
+  return RenewedKeys.open({
+    read: async () => ({
+      encryptor: await parts.openEncryptor(settings),
+      publicKeys: await parts.readPublicKeys(settings),
+    }),
+    changed: ({ encryptor }) => sayRecipients(encryptor, output),
+    failed: (error) =>
+      output.warn(
+        `the keys could not be read again: ${(error as Error).message}`,
+        'those from before are used until they can be',
+      ),
+  });
+}
+
+function sayRecipients({ recipients }: Encryptor, output: Output): void {
+  for (const { fingerprint } of recipients) output.note(`encrypting to ${fingerprint}`);
+}
+
+/** The inbox, where it is one. @throws SealdropError `usage` */
+function bucketOf({ inbox, webhookTokenFile, listen }: ServeOptions): BucketAddress | undefined {
+  const address = inbox?.startsWith('s3://') === true ? parseAddress(inbox) : undefined;
+  const bucket = address?.kind === 's3' ? address : undefined;
+  if (webhookTokenFile !== undefined && (bucket === undefined || listen === undefined))
+    throw new SealdropError('usage', '--webhook-token-file goes with --listen and --inbox s3://bucket/');
+  return bucket;
+}
+
+function placeOptions(options: ServeOptions, bucket: BucketAddress | undefined): PlaceOptions {
+  const secretFiles = [
+    options.tokenFile,
+    options.webhookTokenFile,
+    options.tlsKey,
+    options.decryptWith,
+  ].filter((file) => file !== undefined);
+  const { inbox, ...rest } = options;
+  const named = inbox !== undefined || options.defaults === true || options.listen === undefined;
+  const folder = bucket === undefined && named;
+  return { ...rest, secretFiles, folder, ...(folder && inbox !== undefined && { inbox }) };
+}
+
+async function openBucket(
+  bucket: BucketAddress,
+  places: Places,
+  options: ServeOptions,
+  environment: Environment,
+  { vault, encryptor, output }: Made & { output: Output },
+): Promise<BucketGateway> {
+  const idempotencyKey = await loadIdempotencyKey(places.idempotencyKey);
+  const side = { vault, encryptor, store: vault.store, prefix: vault.key, idempotencyKey };
+  return openBucketGateway(bucket, options, side, environment, output);
+}
+
+interface Made {
+  vault: Vault;
+  encryptor: Encryptor;
+}
+
+async function openGateway(
+  places: Places,
+  options: ServeOptions,
+  { vault, encryptor, output }: Made & { output: Output },
+): Promise<FolderGateway | undefined> {
+  const { inbox } = places;
+  if (inbox === undefined) return undefined;
+  const after = afterStore(options, inbox);
+  if (after.action === 'move') await assertMoveTarget(after.to, inbox, vault);
+  return FolderGateway.open({
+    inbox,
+    store: vault.store,
+    prefix: vault.key,
+    encryptor,
+    idempotencyKey: await loadIdempotencyKey(places.idempotencyKey),
+    after,
+    settleMs: options.settle * 1000,
+    report: reporter(output, vault, places.privateKey),
+  });
+}
+
+async function openServer(
+  api: PreparedApi | undefined,
+  parts: Made & Pick<ApiParts, 'idempotencyKey' | 'publicKeys'>,
+  inbox: BucketGateway | undefined,
+  output: Output,
+): Promise<RunningServer | undefined> {
+  if (api === undefined) return undefined;
+  const notify = inbox && ((message: unknown) => inbox.notify(message));
+  return serveApi(api, { ...parts, ...(notify && { notify }) }, output);
+}
+
+async function untilInterrupted(signal: AbortSignal, output: Output): Promise<void> {
+  output.note('interrupt to end (Ctrl-C)');
+  if (!signal.aborted) await once(signal, 'abort');
 }
 
 function afterStore({ after, moveTo }: ServeOptions, inbox: string): AfterStore {
@@ -119,15 +260,18 @@ function afterStore({ after, moveTo }: ServeOptions, inbox: string): AfterStore 
 
 async function runGateway(
   gateway: FolderGateway,
+  places: Places,
+  vault: Vault,
   options: ServeOptions,
   environment: Environment,
   output: Output,
 ): Promise<void> {
   const { signal } = environment;
+  const doing = options.once === true ? 'reading' : 'watching';
+  output.note(`${doing} ${printable(places.inbox!)} -> ${printable(vault.store.address(vault.key))}`);
   if (options.once !== true) {
     output.note('interrupt to end (Ctrl-C)');
     await gateway.run(signal);
-    output.note('stopped');
     return;
   }
   await gateway.runOnce(signal);
@@ -137,81 +281,4 @@ async function runGateway(
   if (failed === 0) return;
   const some = stored + duplicate > 0;
   environment.exitCode = exitCodeOf(some ? new SealdropError('partial', 'some failed') : gateway.lastError);
-}
-
-/** A line for each file; after the first stored one, the command that gets it back. */
-function reporter(
-  output: Output,
-  vault: Vault,
-  privateKey: string | undefined,
-): (event: GatewayEvent) => void {
-  let explained = false;
-  return (event) => {
-    const name = printable(event.name);
-    switch (event.outcome) {
-      case 'stored':
-      case 'duplicate': {
-        const address = vault.store.address(event.vaultKey);
-        const word = event.outcome === 'stored' ? 'stored' : 'there already:';
-        output.result(
-          { ...event, address },
-          `${word} ${name} -> ${printable(address)} (${formatBytes(event.plaintextSize)})`,
-        );
-        // A name that cannot be typed is no part of a line to be typed, nor of any on a terminal.
-        if (explained || printable(address) !== address) return;
-        output.note(`get it back: ${getCommandLine(address, event.vaultKey, privateKey)}`);
-        explained = true;
-        return;
-      }
-      case 'failed': {
-        const { outcome, retryInMs } = event;
-        output.error(event.error, { outcome, name: event.name, retryInMs });
-        const next = retryInMs === undefined ? '' : `: tried again in ${Math.ceil(retryInMs / 1000)} s`;
-        if (name !== '') output.note(`failed ${name}${next}`);
-        return;
-      }
-      case 'skipped':
-        output.result(event, `skipped ${name}: ${printable(event.reason)}`);
-        return;
-      case 'recovered':
-        output.result(event, `put back ${name}: a run that was killed had not finished with it`);
-        return;
-      case 'changed':
-        output.result(event, `kept ${name}: it changed after it was stored`);
-        return;
-    }
-  };
-}
-
-/** As it can be typed here, with the endpoint that this run was given. */
-function getCommandLine(address: string, key: string, privateKey: string | undefined): string {
-  const endpoint = flagValue('--endpoint-url');
-  const words = [
-    'get',
-    address,
-    // One that begins with a dash would be an option.
-    basename(key).replace(/^-/, './-'),
-    '--private-key',
-    // Moved away by now, as it should be.
-    privateKey !== undefined && existsSync(privateKey) ? privateKey : 'PRIVATE_KEY.pem',
-    ...(endpoint ? ['--endpoint-url', endpoint] : []),
-  ];
-  return [...ownName(), ...words.map(quoted)].join(' ');
-}
-
-function flagValue(flag: string): string | undefined {
-  const at = process.argv.findIndex((word) => word === flag || word.startsWith(`${flag}=`));
-  if (at < 0) return undefined;
-  const word = process.argv[at]!;
-  return word.includes('=') ? word.slice(flag.length + 1) : process.argv[at + 1];
-}
-
-function ownName(): string[] {
-  const script = process.argv[1] ?? '';
-  // Installed, it is called by its name; in a clone, by its path.
-  return script.endsWith('.js') ? ['node', quoted(relative(process.cwd(), script))] : ['sealdrop'];
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'\\''`)}'`;
 }

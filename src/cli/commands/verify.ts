@@ -1,5 +1,5 @@
-import { Command } from 'commander';
-import { SealdropError } from '../../errors.js';
+import { Command, Option } from 'commander';
+import { isSealdropError, SealdropError } from '../../errors.js';
 import type { Decryptor, Inspector } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { verify, type VerifyReport } from '../../transfer/verify.js';
@@ -8,43 +8,78 @@ import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { askPassphrase } from '../passphrase.js';
 import { startProgress } from '../progress.js';
+import { verifyManifest } from '../verify-manifest.js';
 
 interface VerifyOptions
-  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
+  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {
+  manifest?: string;
+}
 
 const EXAMPLES = `
 Examples:
   sealdrop verify s3://lab/2026/results.csv --endpoint-url https://s3.v3.abci.ai
   sealdrop verify s3://lab/2026/results.csv --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
+  sealdrop verify s3://lab/2026/ --manifest stored.jsonl --endpoint-url https://s3.v3.abci.ai
 
 Without the private key this finds accidents (cut off, wrong size, changed at rest) and proves no integrity: whoever
-can write to the store can make a message that passes. With the private key every byte is authenticated.`;
+can write to the store can make a message that passes. With the private key every byte is authenticated. Only a
+manifest, kept elsewhere, tells that an object was deleted or is an older one: put --manifest FILE writes it.`;
 
 export function verifyCommand(environment: Environment): Command {
   const command = new Command('verify')
     .description('check objects without taking them out')
-    .argument('<object...>', 's3://bucket/key or file:///directory/key');
-  shared.decryptOptions(command);
+    .argument('<object...>', 's3://bucket/key or file:///directory/key')
+    .addOption(
+      new Option('--manifest <file>', 'compare a vault, or a prefix in it, with what put --manifest wrote'),
+    );
+  shared.decryptOptions(shared.formatOption(command));
   shared.bindingOptions(command);
   return shared
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], options: VerifyOptions) => {
       const output = openOutput(environment, options);
+      if (options.manifest !== undefined)
+        return againstManifest(names, options.manifest, options, environment);
       const inspector = await environment.parts.openInspector();
       const decryptor =
-        options.privateKey.length === 0
-          ? undefined
-          : await environment.parts.openDecryptor(
-              shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)),
-            );
+        shared.namesOpeningKeys(options) || options.format === 'plain'
+          ? await openDecryptor(options, environment)
+          : undefined;
       await forEach(names, environment, output, (name) =>
         verifyOne(name, { inspector, decryptor, options, environment, output }),
       );
-      if (decryptor === undefined && environment.exitCode === 0)
+      if (!isAuthenticated(decryptor, options) && environment.exitCode === 0)
         output.note('checked without the private key: this finds accidents and proves no integrity');
     });
 }
+
+/** Undefined where the only key that is named is a set of public halves. */
+async function openDecryptor(options: VerifyOptions, { parts }: Environment): Promise<Decryptor | undefined> {
+  const settings = shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile));
+  return parts.openDecryptor(settings).catch((error: unknown) => {
+    if (isSealdropError(error) && error.code === 'key_required') return undefined;
+    throw error;
+  });
+}
+
+async function againstManifest(
+  names: readonly string[],
+  manifest: string,
+  options: VerifyOptions,
+  environment: Environment,
+): Promise<void> {
+  if (names.length > 1) throw new SealdropError('usage', 'a manifest is of one vault: name one address');
+  const vault = await environment.parts.openVault(names[0]!, 'read', shared.storeSettings(options));
+  try {
+    await verifyManifest(manifest, vault, { environment, output: environment.output! });
+  } finally {
+    vault.store.close();
+  }
+}
+
+const isAuthenticated = (decryptor: Decryptor | undefined, { format }: VerifyOptions): boolean =>
+  decryptor !== undefined && format !== 'plain';
 
 interface VerifyContext {
   inspector: Inspector;
@@ -70,7 +105,7 @@ async function verifyOne(name: string, context: VerifyContext): Promise<void> {
       onProgress: (bytes) => progress.done(bytes),
     });
     progress.stop();
-    print(name, report, output, decryptor !== undefined);
+    print(name, report, output, isAuthenticated(decryptor, options));
     throwFailure(name, report);
   } finally {
     progress.stop();

@@ -1,0 +1,42 @@
+/** What a configuration says of the command that is about to run: options come before it. */
+import type { Command } from 'commander';
+import { loadConfig, type KeyConfig } from '../config/config.js';
+import { withConfig } from '../config/named-vaults.js';
+import type { Environment } from './command.js';
+import { sseSettings } from './sse-options.js';
+
+/**
+ * Runs before every command; those without `--config` go by none.
+ * @throws SealdropError `invalid_config`
+ */
+export async function configure(command: Command, environment: Environment): Promise<void> {
+  if (!takes(command, 'config')) return;
+  // A variable that is set to nothing names none.
+  const named = (command.getOptionValue('config') as string | undefined) || undefined;
+  environment.config = await loadConfig(named);
+  const { config } = environment.config;
+  environment.parts = withConfig(environment.parts, config, (sseKeyFile) =>
+    sseSettings({ sse: { kind: 'c' }, sseKeyFile }),
+  );
+  const given = (option: string) => takes(command, option) && isGiven(command, option);
+  // Keys that are named by themselves would go before the key set that the user names.
+  const chosen = ['keySet', ...BY_THEMSELVES].some(given);
+  for (const [option, value] of optionsOf(config.keys)) {
+    if (value === undefined || !takes(command, option) || given(option)) continue;
+    if (chosen && BY_THEMSELVES.includes(option)) continue;
+    command.setOptionValueWithSource(option, value, 'config');
+  }
+}
+
+const BY_THEMSELVES = ['publicKey', 'recipient'];
+
+const optionsOf = ({ publicKeys, privateKeys, recipients, ...rest }: KeyConfig) =>
+  Object.entries({ publicKey: publicKeys, privateKey: privateKeys, recipient: recipients, ...rest });
+
+const takes = (command: Command, option: string): boolean =>
+  command.options.some((each) => each.attributeName() === option);
+
+function isGiven(command: Command, option: string): boolean {
+  const source = command.getOptionValueSource(option);
+  return source !== undefined && source !== 'default';
+}

@@ -1,0 +1,51 @@
+/** The files that a command works with: what comes out of a vault must not take their place. */
+import { stat } from 'node:fs/promises';
+import { isKeyFile } from '../key-input.js';
+import { realTarget } from '../real-path.js';
+import { isProtected } from '../transfer/tree/tree-root.js';
+import type { Environment } from './command.js';
+
+/** Options whose values are paths of such files. */
+export interface FileOptions {
+  publicKey?: readonly string[];
+  privateKey?: readonly string[];
+  recipient?: readonly string[];
+  keySet?: string;
+  passphraseFile?: string;
+  caBundle?: string;
+  sseKeyFile?: string;
+  sseEnv?: string;
+  syncKey?: string;
+}
+
+/** Those of the options, and all that the configuration names, whether this command uses them or not. */
+export function ownFiles(options: FileOptions, { config }: Environment): string[] {
+  const { publicKeys = [], privateKeys = [], recipients = [], keySet } = config?.config.keys ?? {};
+  const vaults = [...(config?.config.vaults.values() ?? [])];
+  const files = [
+    ...(options.publicKey ?? []),
+    ...(options.privateKey ?? []),
+    ...(options.recipient ?? []),
+    ...[options.keySet, keySet, ...recipients],
+    ...[options.passphraseFile, options.caBundle, options.sseKeyFile, options.sseEnv, options.syncKey],
+    ...publicKeys,
+    ...privateKeys,
+    ...vaults.flatMap(({ sseKeyFile, settings }) => [sseKeyFile, settings.caBundle]),
+    config?.config.defaults.caBundle,
+    ...(config?.files ?? []),
+  ];
+  const named = files.filter((file) => file !== undefined && file !== '') as string[];
+  return named.filter(isKeyFile);
+}
+
+/** @throws SealdropError `target_unwritable` where a file would take the place of one of them */
+export async function assertNotOwn(path: string, own: readonly string[]): Promise<void> {
+  const [place, there] = [await realTarget(path), await statOrNothing(path)];
+  for (const file of own) {
+    const other = await statOrNothing(file);
+    const same = there !== undefined && other?.dev === there.dev && other.ino === there.ino;
+    if (same || (await realTarget(file)) === place) throw isProtected(path);
+  }
+}
+
+const statOrNothing = (path: string) => stat(path).catch(() => undefined);

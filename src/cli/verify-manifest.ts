@@ -1,0 +1,68 @@
+/** `verify --manifest` */
+import type { Vault } from '../config/settings.js';
+import { SealdropError } from '../errors.js';
+import { printable } from '../printable.js';
+import { checkManifest, type ManifestCheck } from '../transfer/check-manifest.js';
+import { readManifest } from '../transfer/manifest.js';
+import type { Environment } from './command.js';
+import { formatBytes, type Output } from './output.js';
+import { startProgress } from './progress.js';
+
+/** Objects read at the same time. */
+const WIDTH = 4;
+
+/** @throws SealdropError `not_as_stored` where anything is missing or another; what reading the manifest fails with */
+export async function verifyManifest(
+  file: string,
+  { store, key: prefix }: Vault,
+  { environment, output }: { environment: Environment; output: Output },
+): Promise<void> {
+  const entries = await readManifest(file);
+  const counts = { as_stored: 0, replaced: 0, missing: 0, unlisted: 0, failed: 0 };
+  const progress = startProgress(output, printable(store.address(prefix)));
+  const wanted = [...entries.values()].filter(({ key }) => key.startsWith(prefix));
+  if (wanted.length === 0)
+    throw new SealdropError(
+      'usage',
+      `${printable(file)} names nothing below ${printable(store.address(prefix))}`,
+      {
+        hint: 'the address is that of the vault or of a prefix in it',
+      },
+    );
+  progress.total(wanted.reduce((sum, { size }) => sum + size, 0));
+  let bytes = 0;
+  try {
+    const { signal } = environment;
+    const onProgress = (read: number) => progress.done((bytes = read));
+    for await (const check of checkManifest({ store, prefix, entries, width: WIDTH, signal, onProgress })) {
+      counts[check.finding]++;
+      say(check, store.address(check.key), output);
+    }
+  } finally {
+    progress.stop();
+  }
+  const { as_stored: same, replaced, missing, unlisted, failed } = counts;
+  output.result(
+    { summary: counts },
+    `${same} as stored (${formatBytes(bytes)} read), ${replaced} replaced, ${missing} missing, ${unlisted} not in the manifest` +
+      (failed > 0 ? `, ${failed} not to be read` : ''),
+  );
+  if (replaced + missing > 0)
+    throw new SealdropError(
+      'not_as_stored',
+      `${replaced + missing} of ${wanted.length} objects are not as they were stored`,
+      {
+        hint: 'somebody deleted them, or put others in their place, older ones perhaps; an own put without --manifest does so, too',
+      },
+    );
+  if (failed > 0) environment.exitCode = 6;
+}
+
+function say({ key, finding, size, error }: ManifestCheck, address: string, output: Output): void {
+  if (finding === 'failed') return output.error(error, { key, finding });
+  if (finding === 'as_stored' && !output.json) return;
+  output.result(
+    { key, finding, size },
+    `${finding.replace('unlisted', 'not in the manifest')}: ${printable(address)}`,
+  );
+}

@@ -1,0 +1,89 @@
+/** A key set in a file: written aside and renamed, and for its owner alone where private halves are in it. */
+import { createHash } from 'node:crypto';
+import { readdir, realpath, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { SealdropError, systemCode } from './errors.js';
+import { readKeyFile } from './key-source.js';
+import type { Kept, KeptValue } from './kept.js';
+import { printable } from './printable.js';
+import { Secret } from './secret.js';
+import { asideName, isLeftAside, openFileTarget } from './transfer/target.js';
+
+const OWNER_ONLY = 0o600;
+const EVERYBODY_READS = 0o644;
+/** What differs from one run to the next in the name of what is written aside. */
+const ASIDE_END = '0123456789abcdef.sealdrop-part'.length;
+
+export function keptFile(path: string, hint?: string): KeptValue {
+  async function read(): Promise<Kept | undefined> {
+    const stats = await statOrNothing(path);
+    if (stats === undefined) return undefined;
+    const bytes = await readKeyFile(path, hint);
+    return { bytes: new Secret(bytes), version: digestOf(bytes) };
+  }
+
+  return {
+    read,
+    async write(bytes, { replaces, isPrivate }) {
+      const stats = await statOrNothing(path);
+      if (stats !== undefined && !stats.isFile())
+        throw new SealdropError('target_unwritable', `${printable(path)} is no regular file`);
+      const mode = isPrivate === true ? OWNER_ONLY : (stats?.mode ?? EVERYBODY_READS) & 0o777;
+      const target = await openFileTarget(path, { overwrite: replaces !== undefined, mode });
+      try {
+        await target.write(bytes);
+        const now = await read();
+        if (now?.version !== replaces) throw changed(path);
+        await target.commit();
+        await sweep(path);
+      } catch (error) {
+        await target.discard();
+        if (error instanceof SealdropError && error.code === 'target_exists') throw changed(path);
+        throw error;
+      }
+      return { created: replaces === undefined, version: digestOf(bytes), arn: resolve(path) };
+    },
+    close: () => undefined,
+  };
+}
+
+/** What a run that was killed left of this set has private halves in it. */
+async function sweep(path: string): Promise<void> {
+  const real = await realpath(path).catch(() => path);
+  const name = asideName(basename(real));
+  const begin = name.slice(0, -ASIDE_END);
+  const left = (await readdir(dirname(real)).catch(() => [])).filter(
+    (each) => each.length === name.length && each.startsWith(begin) && isLeftAside(each),
+  );
+  for (const each of left) await unlink(join(dirname(real), each)).catch(() => undefined);
+}
+
+/** Whether somebody besides the owner may read it. */
+export async function isExposed(path: string): Promise<boolean> {
+  const stats = await statOrNothing(path);
+  return stats?.isFile() === true && (stats.mode & 0o077) !== 0;
+}
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url');
+
+async function statOrNothing(path: string) {
+  return stat(path).catch((cause: unknown) => {
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw new SealdropError(
+      'invalid_key',
+      `cannot read the key file ${printable(path)}: ${systemCode(cause) ?? 'unknown error'}`,
+      { cause },
+    );
+  });
+}
+
+function changed(path: string): SealdropError {
+  return new SealdropError(
+    'precondition_failed',
+    `${printable(path)} was changed by somebody else meanwhile`,
+    {
+      retryable: true,
+      hint: 'nothing was written: look at what it holds now, and run this again',
+    },
+  );
+}

@@ -1,0 +1,143 @@
+/** Where keys of every kind are joined: what a user names in, keyrings out. */
+import type { KeyAccess, DecryptSettings, EncryptSettings, KeyInput } from './config/settings.js';
+import { SealdropError } from './errors.js';
+import { kmsKeyNamed } from './key-input.js';
+import { readKeySource } from './key-source.js';
+import type { RecipientKey, SetRules } from './keys/recipients.js';
+import type { WrappingKey } from './keys/wrapping-keys.js';
+import type { PublicKeyInfo, WrappingKeys } from './ports.js';
+import { printable } from './printable.js';
+import type { SecretWrappingKey } from './keys/raw-aes/names.js';
+import type { PrivateWrappingKey } from './keys/raw-rsa/unwrap.js';
+
+const MAKE_A_PAIR = 'make a pair with: sealdrop keygen';
+const WHERE_IT_IS =
+  'it is the file that keygen wrote beside the public key; nothing else opens what was encrypted to that';
+
+/** @throws SealdropError where keys are missing, damaged or of the wrong kind */
+export async function openWrappingKeys(settings: EncryptSettings): Promise<WrappingKeys> {
+  const { wrappingKeysOf } = await import('./keys/wrapping-keys.js');
+  const toWrappingKey = wrapper(settings.keyAccess);
+  const keys: WrappingKey[] = [];
+  for (const key of await readAll(settings)) keys.push(await toWrappingKey(key));
+  return wrappingKeysOf(keys);
+}
+
+/**
+ * What can be published of the keys that are wrapped to.
+ * @throws SealdropError where keys are missing, damaged or of the wrong kind
+ */
+export async function readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]> {
+  const { publicKeyInfo } = await import('./keys/public-key.js');
+  const { kmsKeyInfo } = await import('./keys/kms/names.js');
+  return (await readAll(settings)).flatMap((key) => {
+    if (key.kind === 'aes') return [];
+    return [key.kind === 'rsa' ? publicKeyInfo(key) : kmsKeyInfo(key.arn)];
+  });
+}
+
+/** Those that are named one by one, with those that a key set always adds; or the key set's. */
+async function readAll(settings: EncryptSettings): Promise<RecipientKey[]> {
+  const { publicKeys = [], recipients = [], keySet } = settings;
+  const named: RecipientKey[] = [];
+  const inputs = [
+    ...publicKeys.map((input) => ({ input, rules: 'public' as const })),
+    ...recipients.map((input) => ({ input, rules: 'secret' as const })),
+  ];
+  for (const [i, { input, rules }] of inputs.entries())
+    named.push(...(await readOne(input, `key ${i + 1}`, rules, settings)));
+  if (!keySet) return named;
+  const own = await readOne(keySet, 'the key set', 'own', settings);
+  return named.length === 0 ? own : [...named, ...own.filter(({ always }) => always)];
+}
+
+export async function readOne(
+  input: KeyInput,
+  called: string,
+  rules: SetRules,
+  settings: EncryptSettings,
+): Promise<RecipientKey[]> {
+  const kms = kmsKeyNamed(input);
+  if (kms !== undefined) {
+    const { parseKmsKey } = await import('./keys/kms/names.js');
+    return [{ kind: 'kms', always: false, arn: parseKmsKey(kms, 'kms:').id }];
+  }
+  const { readRecipients } = await import('./keys/recipients.js');
+  const bytes = await readKey(input, MAKE_A_PAIR, settings.keyAccess);
+  return readRecipients(bytes, nameOf(input, called), settings, rules);
+}
+
+/** Makes wrapping keys of what was read; those of KMS share their connections. */
+export function wrapper(access: KeyAccess = {}): (key: RecipientKey) => Promise<WrappingKey> {
+  let kms: ((id: string) => WrappingKey) | undefined;
+  return async (key) => {
+    if (key.kind === 'rsa') return (await import('./keys/raw-rsa/wrap.js')).rsaWrappingKey(key);
+    if (key.kind === 'aes') return (await import('./keys/raw-aes/wrap.js')).aesWrappingKey(key);
+    kms ??= (await import('./keys/kms/wrapper.js')).kmsWrapper(access);
+    return kms(key.arn);
+  };
+}
+
+interface Opening {
+  readonly rsa: PrivateWrappingKey[];
+  readonly aes: SecretWrappingKey[];
+  readonly kms: string[];
+}
+
+/** @throws SealdropError where keys are missing, damaged, locked or of the wrong kind */
+export async function openUnwrapKeyring(settings: DecryptSettings) {
+  const { rsa, aes, kms } = await readOpening(settings);
+  const accounts = settings.kmsDiscovery ?? [];
+  if (rsa.length + aes.length + kms.length + accounts.length === 0)
+    throw new SealdropError('key_required', 'opening needs a private key', {
+      hint: settings.keySet
+        ? 'the key set has public halves alone: name the one with the private halves, or --private-key FILE'
+        : 'name it: --private-key FILE (or SEALDROP_PRIVATE_KEY), or --key-set FILE',
+    });
+  const keyrings = [];
+  if (rsa.length > 0) keyrings.push(new (await import('./keys/raw-rsa/unwrap.js')).RsaUnwrapKeyring(rsa));
+  if (aes.length > 0) keyrings.push(new (await import('./keys/raw-aes/unwrap.js')).AesUnwrapKeyring(aes));
+  if (kms.length + accounts.length > 0) {
+    const { KmsClients } = await import('./keys/kms/client.js');
+    const { parseKmsKey } = await import('./keys/kms/names.js');
+    const { KmsUnwrapKeyring } = await import('./keys/kms/unwrap.js');
+    const keys = kms.map((id) => parseKmsKey(id, 'kms:'));
+    const clients = new KmsClients(settings.keyAccess);
+    keyrings.push(new KmsUnwrapKeyring({ clients, keys, accounts }));
+  }
+  const { AnyOfKeyring } = await import('./keys/unwrapping.js');
+  return keyrings.length === 1 ? keyrings[0]! : new AnyOfKeyring(keyrings);
+}
+
+async function readOpening(settings: DecryptSettings): Promise<Opening> {
+  const { privateKeys = [], keySet } = settings;
+  const { assertOpens, readOpeningKeys } = await import('./keys/opening-keys.js');
+  const { isLocked } = await import('./keys/private-key.js');
+  const found: Opening = { rsa: [], aes: [], kms: [] };
+  const inputs = privateKeys.map((input, i) => ({ input, called: `key ${i + 1}` }));
+  if (keySet) inputs.push({ input: keySet, called: 'the key set' });
+  for (const { input, called } of inputs) {
+    const kms = kmsKeyNamed(input);
+    if (kms !== undefined) {
+      found.kms.push(kms);
+      continue;
+    }
+    const bytes = await readKey(input, WHERE_IT_IS, settings.keyAccess);
+    const name = nameOf(input, called);
+    const passphrase = isLocked(bytes.toString('latin1')) ? await settings.passphrase?.(name) : undefined;
+    const keys = readOpeningKeys(bytes, name, { ...settings, passphrase });
+    // A key set may be there for encrypting alone.
+    if (input !== keySet) assertOpens(keys, name);
+    found.rsa.push(...keys.rsa);
+    found.aes.push(...keys.aes);
+    found.kms.push(...keys.kms);
+  }
+  return found;
+}
+
+const nameOf = (input: KeyInput, called: string): string =>
+  typeof input === 'string' ? printable(input) : called;
+
+async function readKey(input: KeyInput, hint: string, access: KeyAccess | undefined): Promise<Buffer> {
+  return typeof input === 'string' ? readKeySource(input, hint, access) : Buffer.from(input);
+}
