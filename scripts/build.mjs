@@ -1,15 +1,27 @@
-// Builds the command and the library into dist/, with esbuild alone; with --types the declarations too, where
-// TypeScript is installed. Does nothing while dist/ is current; --force builds all the same.
+// Builds everything into dist/, with esbuild alone: the command, the library, the functions for Lambda, and the CDK
+// constructs and app; with --command no more than the first two, which is all that `npm start` needs; with --types the
+// declarations too, where TypeScript is installed. Does nothing while dist/ is current; --force builds all the same.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, existsSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
-const { values: flags } = parseArgs({ options: { types: { type: 'boolean' }, force: { type: 'boolean' } } });
+const { values: flags } = parseArgs({
+  options: { command: { type: 'boolean' }, types: { type: 'boolean' }, force: { type: 'boolean' } },
+});
 
 /** A digest of all that dist/ is made of. The lock file counts: the command carries its dependencies inside. */
 function digestOfSources() {
@@ -20,7 +32,7 @@ function digestOfSources() {
     'tsconfig.build.json',
     'scripts/build.mjs',
   ];
-  for (const folder of ['bin', 'src', 'types'])
+  for (const folder of ['bin', 'lambda', 'lib', 'src', 'types'])
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
       if (entry.isFile()) files.push(join(entry.parentPath, entry.name));
   const hash = createHash('sha256');
@@ -33,7 +45,56 @@ function digestOfSources() {
 
 const readIfThere = (file) => (existsSync(file) ? readFileSync(file, 'utf8') : undefined);
 
-async function buildCode(digest) {
+/** A folder in lambda/ is a function where it has an index.ts. */
+const functionNames = () =>
+  readdirSync('lambda')
+    .filter((name) => existsSync(join('lambda', name, 'index.ts')))
+    .sort();
+
+/** What a bundle needs that holds its dependencies. */
+const selfContained = {
+  // Modules first: packages that carry both would otherwise come in their larger CommonJS form.
+  mainFields: ['module', 'main'],
+  // Bundled CommonJS packages call `require` for Node's own modules; an ES module has none.
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
+};
+
+/** A folder each, which is deployed as it is; what went into it is noted beside, for the tests. */
+async function buildFunction(build, shared, name) {
+  const { metafile } = await build({
+    ...shared,
+    ...selfContained,
+    entryPoints: { index: `lambda/${name}/index.ts` },
+    outdir: join(shared.outdir, 'lambda', name),
+    outExtension: { '.js': '.mjs' },
+    minify: true,
+    alias: { '@aws-sdk/credential-provider-node': './lambda/role-credentials.ts' },
+    // Named in the code: Node reads it when an error's stack is printed.
+    sourcemap: 'linked',
+    metafile: true,
+  });
+  const notes = join(shared.outdir, 'lambda-inputs');
+  mkdirSync(notes, { recursive: true });
+  writeFileSync(join(notes, `${name}.json`), JSON.stringify(metafile));
+}
+
+function buildGateway(build, shared) {
+  const entryPoints = { 'cdk/index': 'lib/index.ts', 'bin/app': 'bin/app.ts' };
+  return [
+    // The CDK is the user's own: there must be one copy of it in an app.
+    build({ ...shared, entryPoints, packages: 'external' }),
+    ...functionNames().map((name) => buildFunction(build, shared, name)),
+  ];
+}
+
+/** Whatever has the gateway has the command too. */
+const stampOf = (digest, gateway) => `${digest} ${gateway ? 'all' : 'command'}`;
+const isCurrent = (digest, gateway) =>
+  [true, ...(gateway ? [] : [false])].some((built) => readIfThere('dist/.stamp') === stampOf(digest, built));
+
+async function buildCode(digest, { gateway }) {
   process.stderr.write('sealdrop: building\n');
   const { build } = await import('esbuild');
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
@@ -61,26 +122,22 @@ async function buildCode(digest) {
         entryPoints: { 'bin/sealdrop': 'bin/sealdrop.ts' },
         chunkNames: 'bin/chunks/[name]-[hash]',
         splitting: true,
-        // Modules first: packages that carry both would otherwise come in their larger CommonJS form.
-        mainFields: ['module', 'main'],
-        // Bundled CommonJS packages call `require` for Node's own modules; an ES module has none.
-        banner: {
-          js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-        },
+        ...selfContained,
       }),
       build({ ...shared, entryPoints: { index: 'src/index.ts' }, packages: 'external' }),
+      ...(gateway ? buildGateway(build, shared) : []),
     ]);
     const command = join(fresh, 'bin/sealdrop.js');
     if (!readFileSync(command, 'utf8').startsWith('#!/usr/bin/env node\n'))
       throw new Error('bin/sealdrop.ts must begin with #!/usr/bin/env node');
     chmodSync(command, 0o755);
-    writeFileSync(join(fresh, '.stamp'), digest);
+    writeFileSync(join(fresh, '.stamp'), stampOf(digest, gateway));
     try {
       if (existsSync('dist')) renameSync('dist', old);
       renameSync(fresh, 'dist');
     } catch (error) {
       // Another build of the same sources was quicker.
-      if (readIfThere('dist/.stamp') !== digest) throw error;
+      if (!isCurrent(digest, gateway)) throw error;
     }
   } finally {
     for (const left of [fresh, old]) rmSync(left, { recursive: true, force: true });
@@ -102,5 +159,6 @@ function buildTypes(digest) {
 }
 
 const digest = digestOfSources();
-if (flags.force || readIfThere('dist/.stamp') !== digest) await buildCode(digest);
+const gateway = flags.command !== true;
+if (flags.force || !isCurrent(digest, gateway)) await buildCode(digest, { gateway });
 if (flags.types && readIfThere('dist/types/.stamp') !== digest) buildTypes(digest);
