@@ -7,7 +7,6 @@ export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
   testTimeout: 60_000,
   maxWorkers: 2,
-  globalSetup: '<rootDir>/test/helpers/global-setup.ts',
   // What the build puts in.
   globals: { __VERSION__: version },
   extensionsToTreatAsEsm: ['.ts'],

@@ -65,7 +65,7 @@ export function installToRun() {
   npm(['install', '--no-save', '--omit=dev', '--save-prod', `esbuild@${esbuild}`]);
 }
 
-/** Builds the command and the library, unless they are up to date. */
-export function build() {
-  must(process.execPath, [join(root, 'scripts/build.mjs')]);
+/** Builds everything, or what `flags` of scripts/build.mjs say, unless it is up to date. */
+export function build(...flags) {
+  must(process.execPath, [join(root, 'scripts/build.mjs'), ...flags]);
 }

@@ -15,6 +15,7 @@ const given = process.argv.slice(2);
 const node24 = given.includes('--node24');
 const args = given.filter((argument) => argument !== '--node24');
 if (node24) args.push(...ON_NODE_24.filter((folder) => existsSync(join(root, folder))));
+if (args.length === 0) await prepare();
 
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-test-'));
 const report = join(folder, 'result.json');
@@ -43,3 +44,10 @@ if (process.env.CI && skipped > 0) {
   process.exitCode ||= 1;
 }
 console.log(`${passed} passed, ${failed} failed`);
+
+/** What a run of everything starts is there before it begins. */
+async function prepare() {
+  const { helpers } = await import('../test/helpers/outside-jest.mjs');
+  const { prepareAll } = await helpers('prepare');
+  await prepareAll();
+}

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
-/** The tests' server starters, for programs that run without jest. */
-export async function helpers() {
+/** A module of the tests' helpers, for programs that run without jest. */
+export async function helpers(name = 'servers') {
   // Inside the project: the packages that stay outside of the bundle are found from there.
-  const folder = mkdtempSync(join(process.cwd(), 'node_modules', '.proof-'));
+  const folder = mkdtempSync(join(process.cwd(), 'node_modules', '.helpers-'));
   try {
-    const outfile = join(folder, 'servers.mjs');
+    const outfile = join(folder, `${name}.mjs`);
     await build({
-      entryPoints: ['test/helpers/servers.ts'],
+      entryPoints: [`test/helpers/${name}.ts`],
       bundle: true,
       platform: 'node',
       format: 'esm',

@@ -1,2 +1,0 @@
-/** Runs once before all tests. */
-export default function globalSetup(): void {}

@@ -1,0 +1,16 @@
+import { encryptionCliPython } from './aws-encryption-cli.js';
+import { binary } from './binaries.js';
+import { pythonWithSdk } from './python.js';
+import { ministackPython } from './servers.js';
+
+/**
+ * Obtains every server and Python that tests start, one after another. Built while tests run, they would take the
+ * processors from tests that wait for an answer.
+ */
+export async function prepareAll(): Promise<void> {
+  await binary('minio');
+  await binary('versitygw');
+  await ministackPython();
+  for (const major of [4, 2, 1] as const) await pythonWithSdk(major);
+  await encryptionCliPython();
+}
