@@ -31,7 +31,10 @@ def keyrings():
     from aws_cryptographic_material_providers.mpl import AwsCryptographicMaterialProviders
     from aws_cryptographic_material_providers.mpl.config import MaterialProvidersConfig
     from aws_cryptographic_material_providers.mpl.models import (
+        AesWrappingAlg,
+        CreateAwsKmsKeyringInput,
         CreateMultiKeyringInput,
+        CreateRawAesKeyringInput,
         CreateRawRsaKeyringInput,
         PaddingScheme,
     )
@@ -49,8 +52,30 @@ def keyrings():
             )
         )
 
+    def raw_aes(key):
+        secret = read(key["secretKey"])
+        return providers.create_raw_aes_keyring(
+            input=CreateRawAesKeyringInput(
+                key_namespace=key["namespace"],
+                key_name=key["name"],
+                wrapping_key=secret,
+                wrapping_alg=getattr(AesWrappingAlg, "ALG_AES{}_GCM_IV12_TAG16".format(8 * len(secret))),
+            )
+        )
+
+    def kms(arn):
+        import boto3
+
+        client = boto3.client("kms", region_name=arn.split(":")[3])
+        return providers.create_aws_kms_keyring(input=CreateAwsKmsKeyringInput(kms_key_id=arn, kms_client=client))
+
+    def keyring(key, oaep_hash):
+        if "kms" in key:
+            return kms(key["kms"])
+        return raw_aes(key) if "secretKey" in key else raw_rsa(key, oaep_hash)
+
     def make(keys, oaep_hash):
-        rings = [raw_rsa(key, oaep_hash) for key in keys]
+        rings = [keyring(key, oaep_hash) for key in keys]
         if len(rings) == 1:
             return {"keyring": rings[0]}
         multi = CreateMultiKeyringInput(generator=rings[0], child_keyrings=rings[1:])
@@ -64,13 +89,24 @@ def master_key_providers():
     from aws_encryption_sdk.internal.crypto.wrapping_keys import WrappingKey
     from aws_encryption_sdk.key_providers.raw import RawMasterKeyProvider
 
-    def provider(key, oaep_hash):
+    def aes(key):
+        secret = read(key["secretKey"])
+        return WrappingKey(
+            wrapping_algorithm=WrappingAlgorithm["AES_{}_GCM_IV12_TAG16_NO_PADDING".format(8 * len(secret))],
+            wrapping_key=secret,
+            wrapping_key_type=EncryptionKeyType.SYMMETRIC,
+        )
+
+    def rsa(key, oaep_hash):
         private = "privateKey" in key
-        wrapping_key = WrappingKey(
+        return WrappingKey(
             wrapping_algorithm=WrappingAlgorithm["RSA_OAEP_{}_MGF1".format(oaep_hash.upper())],
             wrapping_key=read(key["privateKey" if private else "publicKey"]),
             wrapping_key_type=EncryptionKeyType.PRIVATE if private else EncryptionKeyType.PUBLIC,
         )
+
+    def provider(key, oaep_hash):
+        wrapping_key = aes(key) if "secretKey" in key else rsa(key, oaep_hash)
 
         class OneKey(RawMasterKeyProvider):
             provider_id = key["namespace"]
