@@ -1,13 +1,13 @@
 // A 5 GiB object goes to MinIO and comes back: byte for byte, each way below 300 MB resident.
 // Usage: npm run proof -- memory [GiB]
 import { spawn } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { helpers } from '../helpers/outside-jest.mjs';
+import { makeFile, peakOf } from '../helpers/proof-parts.mjs';
 
 const LIMIT_MB = 300;
 const MIB = 1024 * 1024;
@@ -53,20 +53,6 @@ function check(what, holds) {
   failed ||= !holds;
 }
 
-/** Random enough that nothing on the way could compress or repeat it. */
-async function makeFile(path, mebibytes) {
-  const file = await open(path, 'w');
-  const hash = createHash('sha256');
-  const block = randomBytes(MIB);
-  for (let i = 0; i < mebibytes; i++) {
-    block.writeUInt32BE(i, (i * 4096) % MIB);
-    hash.update(block);
-    await file.write(block);
-  }
-  await file.close();
-  return hash.digest('hex');
-}
-
 /** Runs the command; its peak of resident memory in MB (10^6 bytes), as the kernel keeps it. */
 async function run(...[name, args]) {
   const { accessKeyId, secretAccessKey } = minio.credentials;
@@ -92,14 +78,4 @@ async function run(...[name, args]) {
       `${name}: ${gib} GiB in ${seconds.toFixed(1)} s (${((gib * 1024) / seconds).toFixed(0)} MiB/s), peak ${peak.toFixed(0)} MB`,
     );
   return { peak };
-}
-
-function peakOf(pid) {
-  try {
-    return (
-      (Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024) / 1e6
-    );
-  } catch {
-    return 0; // it has just ended
-  }
 }
