@@ -63,7 +63,6 @@ test('walked as the document says, every answer is one that it announces', async
     ),
     fetchUrl: fetchTrusting(gateway.aws.caBundle),
     open,
-    refusals: 'gateway',
   });
   expect(visits.length).toBeGreaterThan(40);
   expect(issuer.asked).toEqual(['/.well-known/openid-configuration', '/keys']);

@@ -39,6 +39,8 @@ export interface CallRequest {
   readonly query?: string;
   readonly headers?: Record<string, string>;
   readonly body?: Buffer | string;
+  /** API Gateway took it for text: what of it is not UTF-8 is lost. */
+  readonly asText?: true;
   /** Name of a role. Null: nobody was authenticated. */
   readonly role?: string | null;
   /** `$default`: API Gateway found none. Default: the route that it would choose. */
@@ -155,7 +157,10 @@ export function eventOf(request: CallRequest, routeKey: string): HttpApiEvent {
     rawPath: path,
     rawQueryString: query,
     headers,
-    ...(body !== undefined && { body: Buffer.from(body).toString('base64'), isBase64Encoded: true }),
+    ...(body !== undefined && {
+      body: Buffer.from(body).toString(request.asText ? 'utf8' : 'base64'),
+      isBase64Encoded: request.asText !== true,
+    }),
     requestContext: {
       domainName: 'api.test',
       stage: '$default',

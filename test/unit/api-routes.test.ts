@@ -88,6 +88,43 @@ describe('PUT', () => {
     });
   });
 
+  describe('of what API Gateway takes for text', () => {
+    const asText = (body: Buffer, more: Record<string, string> = {}) =>
+      gateway.call({
+        method: 'PUT',
+        path: '/v1/objects/a',
+        body,
+        headers: { 'content-type': 'text/csv', 'content-length': String(body.length), ...more },
+        asText: true,
+      });
+
+    test('stores UTF-8 as it was sent', async () => {
+      expect((await asText(Buffer.from('日本,1\r\n'))).statusCode).toBe(201);
+      expect((await gateway.call({ method: 'POST', path: '/v1/decrypt/a' })).bytes.toString()).toBe(
+        '日本,1\r\n',
+      );
+    });
+
+    test.each([
+      ['Shift_JIS', Buffer.from([0x93, 0xfa, 0x2c, 0x31])],
+      ['a cut character, which is as long as what stands for it', Buffer.from([0x61, 0xf0, 0x9f, 0x9a])],
+      ['UTF-16', Buffer.from('日本', 'utf16le')],
+    ])('stores nothing of what is not UTF-8: %s', async (_, body) => {
+      const { document } = await asText(body);
+      expect(document).toMatchObject({
+        ...{ status: 415, code: 'unsupported_media_type' },
+        hint: expect.stringContaining('application/octet-stream'),
+      });
+      await expect(gateway.store.head(`${VAULT_PREFIX}alice/a`)).rejects.toMatchObject({
+        code: 'object_not_found',
+      });
+    });
+
+    test('stores nothing of what came shorter or longer than it was sent', async () => {
+      expect((await asText(Buffer.from('abc'), { 'content-length': '6' })).statusCode).toBe(415);
+    });
+  });
+
   test.each([
     ['100%25 +a&b=c#d', '100% +a&b=c#d'],
     ['日本語/🚀.txt', '日本語/🚀.txt'],

@@ -3,9 +3,16 @@
  * Source: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
  */
 import type { PrincipalSettings } from '../../contract.js';
+import { SealdropError } from '../../errors.js';
 import type { Api } from './api.js';
 import type { ApiRequest, ApiResponse } from './http.js';
 import { principalOf, type Authorizer } from './principal.js';
+
+/**
+ * Stands where API Gateway could not read a text: it hands `text/*`, JSON, XML and JavaScript on as text, and what is not
+ * UTF-8 is lost by then. A text that really holds one is refused with them: which it was cannot be told.
+ */
+const REPLACED = '\uFFFD';
 
 /** The route of what has no other. */
 const UNROUTED = '$default';
@@ -39,21 +46,30 @@ export function lambdaHandler(api: Api, principals: PrincipalSettings) {
 }
 
 function requestOf(event: HttpApiEvent, principals: PrincipalSettings): ApiRequest {
-  const { rawQueryString = '', headers = {}, requestContext } = event;
+  const { rawQueryString = '', requestContext } = event;
+  const headers = lowerCase(event.headers ?? {});
   const body = Buffer.from(event.body ?? '', event.isBase64Encoded === true ? 'base64' : 'utf8');
   return {
     method: requestContext.http.method,
     path: pathOf(event),
     query: new URLSearchParams(rawQueryString),
-    headers: lowerCase(headers),
-    body: { size: body.length, read: () => once(body) },
+    headers,
+    body: { size: body.length, read: () => once(body, event, headers) },
     base: `https://${requestContext.domainName ?? 'localhost'}${stagePath(requestContext.stage)}`,
     unrouted: event.routeKey === UNROUTED,
     authenticate: () => principalOf(requestContext.authorizer, principals),
   };
 }
 
-async function* once(body: Buffer): AsyncGenerator<Uint8Array> {
+async function* once(
+  body: Buffer,
+  { isBase64Encoded, body: text }: HttpApiEvent,
+  { 'content-length': length = String(body.length) }: ApiRequest['headers'],
+): AsyncGenerator<Uint8Array> {
+  if (isBase64Encoded !== true && (text?.includes(REPLACED) === true || Number(length) !== body.length))
+    throw new SealdropError('unsupported_media_type', 'the body is said to be text, and is not UTF-8', {
+      hint: 'send the bytes as content-type: application/octet-stream',
+    });
   if (body.length > 0) yield body;
 }
 

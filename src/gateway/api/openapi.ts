@@ -27,10 +27,13 @@ interface Operation {
   readonly failures: readonly number[];
 }
 
+/** What API Gateway answers itself, before any function: not authenticated, not allowed, too large, too often, too slow. */
+const BY_GATEWAY = [401, 403, 413, 429, 500, 503];
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   'PUT /v1/objects/{key+}': {
     ...{ id: 'putObject', summary: 'Encrypt the body and store it', status: 201, answer: 'StoredObject' },
-    ...{ body: 'bytes', headers: ['if-none-match'], failures: [400, 412, 413, 415, 502, 503] },
+    ...{ body: 'bytes', headers: ['if-none-match'], failures: [400, 412, 413, 415, 502, 503, 507] },
   },
   'GET /v1/objects': {
     ...{ id: 'listObjects', summary: 'List objects below your prefix', status: 200, answer: 'ObjectList' },
@@ -58,11 +61,11 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   'GET /v1/uploads/{id}': {
     ...{ id: 'getUpload', summary: 'Ask what became of an upload', status: 200, answer: 'UploadStatus' },
-    ...{ failures: [404, 409, 502, 503], description: '404 until the form has been sent to its end.' },
+    ...{ failures: [400, 404, 409, 502, 503], description: '404 until the form has been sent to its end.' },
   },
   'GET /v1/keys': {
     ...{ id: 'listKeys', summary: 'The public keys that objects are wrapped to', status: 200 },
-    ...{ answer: 'PublicKeys', failures: [503] },
+    ...{ answer: 'PublicKeys', failures: [502, 503] },
   },
   'GET /v1/openapi.json': {
     ...{ id: 'getDocument', summary: 'This document', status: 200, failures: [] },
@@ -107,7 +110,8 @@ function operation(route: Route, { maxPutBytes, security }: DocumentOptions) {
   const { id, summary, description, status, answer, body, query, headers, failures } =
     OPERATIONS[routeKey(route)]!;
   const limit = body === 'bytes' && maxPutBytes !== undefined ? `At most ${maxPutBytes} bytes.` : undefined;
-  const refusals = route.scope === undefined ? failures : [...failures, 401, 403];
+  const gateway = security === 'token' ? [] : BY_GATEWAY;
+  const codes = new Set([...failures, ...(route.scope === undefined ? [] : [401, 403]), ...gateway, 500]);
   const scopes = route.scope !== undefined && security === 'jwt' ? [SCOPES[route.scope]] : [];
   return {
     operationId: id,
@@ -119,7 +123,7 @@ function operation(route: Route, { maxPutBytes, security }: DocumentOptions) {
     responses: {
       [status]: success(route, answer),
       ...Object.fromEntries(
-        [...refusals, 500].map((code) => [code, failure(route.method === 'HEAD' ? undefined : 'Problem')]),
+        [...codes].map((code) => [code, route.method === 'HEAD' ? FAILED : failure(gateway.includes(code))]),
       ),
     },
   };
@@ -163,12 +167,11 @@ function success({ path, method }: Route, answer: Operation['answer']) {
   };
 }
 
-function failure(schema: 'Problem' | undefined) {
-  if (schema === undefined) return { description: 'Failed' };
-  return {
-    description: 'Failed',
-    content: { 'application/problem+json': { schema: { $ref: `#/components/schemas/${schema}` } } },
-  };
+const FAILED = { description: 'Failed' };
+
+function failure(byGateway: boolean) {
+  const content = { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } };
+  return { ...FAILED, content: { ...content, ...(byGateway && contentOf('GatewayMessage')) } };
 }
 
 function securityScheme(security: DocumentOptions['security']) {

@@ -25,7 +25,7 @@ const KINDS: Partial<Record<ErrorCode, Kind>> = {
   too_large: { status: 413, title: 'Too large', open: true },
   unsupported_media_type: { status: 415, title: 'The body is of another type', open: true },
   source_changed: { status: 400, title: 'The body has not the length that was announced' },
-  access_denied: { status: 502, title: 'The vault refused' },
+  access_denied: { status: 502, title: 'The vault refused, or a secret of the deployment may not be read' },
   credentials_missing: { status: 502, title: 'The vault refused' },
   bucket_not_found: { status: 502, title: 'The vault refused' },
   not_s3: { status: 502, title: 'The vault refused' },

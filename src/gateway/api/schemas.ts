@@ -73,6 +73,12 @@ export const SCHEMAS = {
     },
     ['type', 'title', 'status', 'code'],
   ),
+  GatewayMessage: {
+    type: 'object',
+    properties: { message: { type: 'string' } },
+    required: ['message'],
+    description: 'What API Gateway says itself.',
+  },
   StoredObject: object({ key, size: bytes('Plaintext.'), fingerprints }),
   ListedObject: object({ key, storedSize, size, modified: date }, ['key', 'storedSize', 'modified']),
   ObjectList: object(
