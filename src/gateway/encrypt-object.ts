@@ -74,8 +74,8 @@ export async function encryptObject(given: EncryptObjectJob): Promise<Stored> {
       sourceToken: sourceToken(idempotencyKey, from, destinationOf(job)),
       // Nobody would be told, and it is a request for each file.
       lookForUnfinished: false,
-    }).catch((error: unknown) => {
-      throw raced(error, seen.denied, printable(store.address(vaultKey)));
+    }).catch(async (error: unknown) => {
+      throw await raced(error, seen.denied, job);
     });
     if (job.confirm === true) await assertThere(job);
     const { plaintextSize, size } = written;
@@ -150,10 +150,15 @@ function heldIn(present: ObjectInfo, job: EncryptingJob): Held {
 const isAfter = ({ modified }: SourceVersion, put: SourceClaim): boolean =>
   modified !== undefined && put.modified !== undefined && secondsOf(modified) > put.modified;
 
-/** Somebody wrote between look and write: the next try sees it. Whoever may not look would try for ever. */
-function raced(error: unknown, denied: boolean, address: string): unknown {
+/**
+ * Somebody wrote between look and write: the next try sees it. Where the look was denied, the object may only have been
+ * absent then, so it is looked at again: whoever may not look at all would try for ever.
+ */
+async function raced(error: unknown, denied: boolean, job: EncryptingJob): Promise<unknown> {
   if (!isSealdropError(error) || error.code !== 'precondition_failed') return error;
-  if (!denied) return new SealdropError(error.code, error.message, { cause: error, retryable: true });
+  if (!denied || !(await look(job)).denied)
+    return new SealdropError(error.code, error.message, { cause: error, retryable: true });
+  const address = printable(job.store.address(job.vaultKey));
   return new SealdropError(error.code, `${address} is there already, and may not be looked at`, {
     cause: error,
     hint: 'the gateway has to see what is stored: allow s3:GetObject (HEAD) to its credentials',

@@ -84,6 +84,25 @@ describe('the vault', () => {
     expect(await gateway.notify(one)).toEqual({ outcomes: ['duplicate'], again: 0 });
   });
 
+  test.each([
+    ['the same version', false],
+    ['two versions', true],
+  ])('that answers 403 for what is absent gets %s at once right', async (_, two) => {
+    await open();
+    const one = await gateway.drop('a', 'one');
+    const other = two ? await gateway.drop('a', 'two') : one;
+    gateway.toVault.add({ method: 'HEAD', answer: { status: 403 }, times: 2 });
+    gateway.toVault.add({ method: 'GET', answer: { status: 403, body: xml('AccessDenied') }, times: 2 });
+    const messages = [one, other].map((each) => gateway.message({ Records: [gateway.s3Record(each)] }));
+    const { outcomes, again } = await gateway.deliverMessages(messages, gateway.start());
+    expect({ failed: outcomes.filter((each) => each.includes('precondition')), again }).toEqual({
+      failed: [],
+      again: 0,
+    });
+    expect(gateway.letters).toEqual([]);
+    expect(await gateway.opened('a')).toBe(two ? 'two' : 'one');
+  });
+
   test('that answers 403 for all HEADs does not get an object twice, and says so', async () => {
     await open();
     const one = await gateway.drop('a', 'x');
