@@ -16,7 +16,7 @@ export interface DefinitionProps {
 
 /**
  * What is to be done, as the function takes it: what a round left over, or the items of a new run. Those come in
- * `Items`, or alone where no batches are made. What lies outside the inbox's filters and what marks a folder is left out.
+ * `Items`, or alone where no batches are made. What lies outside the inbox's filters is left out.
  */
 const TODO = `(
   $in := $states.input;
@@ -28,7 +28,6 @@ const TODO = `(
   $wanted := $filter($named, function($i) {
     $substring($i.key, 0, $length($i.prefix)) = $i.prefix
     and $substring($i.key, $length($i.key) - $length($i.suffix)) = $i.suffix
-    and $substring($i.key, -1) != '/'
   });
   $exists($in.again)
     ? [$in.again.{'bucket': bucket, 'key': key, 'dryRun': $in.dryRun}]

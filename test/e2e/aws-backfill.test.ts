@@ -161,3 +161,16 @@ describe('`sealdrop dlq` on the deployed queue', () => {
     expect(await takeDead(gateway)).toEqual([]);
   }, 180_000);
 });
+
+test('a backfill accounts for keys that end in a slash: empty ones mark folders, others are objects', async () => {
+  await gateway.drop('slash/', '');
+  await gateway.drop('slash/full/', 'content');
+  const start = ['backfill', 'start', '--wait', '--prefix', 'slash/'];
+  const { code, documents } = await sealdrop<OutcomeReport>(...start);
+  const reports = documents.filter(({ outcome }) => outcome !== undefined);
+  expect(reports.map(({ key, outcome, code }) => [key, outcome, code]).sort()).toEqual([
+    ['slash/', 'ignored', undefined],
+    ['slash/full/', 'failed', 'key_not_storable'],
+  ]);
+  expect(code).toBe(6);
+}, 240_000);
