@@ -9,6 +9,8 @@ export interface ObjectCreated extends InboxVersion {
   readonly key: string;
   /** Only from what is proven to come from the store. */
   readonly sequencer?: string | undefined;
+  /** When it came, as the notification says. */
+  readonly time?: Date | undefined;
   /** It failed, or was handled, before: its status tag may be there. */
   readonly again?: boolean | undefined;
 }
@@ -43,6 +45,7 @@ function ofS3(value: unknown): ObjectCreated[] {
       ...versionOf(object.versionId),
       etag: etagOf(object.eTag),
       sequencer: sequencerOf(object.sequencer),
+      time: timeOf(record.eventTime),
     },
   ];
 }
@@ -59,6 +62,7 @@ function ofEventBridge(body: Fields): ObjectCreated[] {
       ...versionOf(object['version-id']),
       etag: etagOf(object.etag),
       sequencer: sequencerOf(object.sequencer),
+      time: timeOf(body.time),
     },
   ];
 }
@@ -102,6 +106,9 @@ const etagOf = (value: unknown): string | undefined =>
   typeof value === 'string' && value !== '' ? value.replace(/^"(.*)"$/, '$1') : undefined;
 
 const sequencerOf = (value: unknown): string | undefined => (isSequencer(value) ? value : undefined);
+
+const timeOf = (value: unknown): Date | undefined =>
+  typeof value === 'string' && Number.isFinite(Date.parse(value)) ? new Date(value) : undefined;
 
 function malformed(message: string): SealdropError {
   return new SealdropError('event_malformed', `this is no notification of a new object: ${message}`);

@@ -19,6 +19,7 @@ import {
   takeDead,
   type Dead,
 } from '../helpers/aws-watch.js';
+import { nextSecond } from '../helpers/next-second.js';
 import { SETUP_TIME } from '../helpers/servers.js';
 
 // Each waits for processes of several servers, on a machine that may have other work.
@@ -180,6 +181,7 @@ describe('a source that changes before its turn', () => {
     let bytes: Buffer;
     const events = await eventsOf(gateway, 2, async () => {
       const { version } = await drop(key);
+      await nextSecond();
       ({ bytes } = await drop(key));
       await aws.s3.send(new DeleteObjectCommand({ Bucket: inbox, Key: key, VersionId: version }));
     });

@@ -1,9 +1,9 @@
 /** What becomes of objects of an inbox, on a real server. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import '../helpers/core-errors.js';
 import { EncryptingFunction, type FunctionOptions } from '../helpers/encrypting-function.js';
+import { nextSecond } from '../helpers/next-second.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
 let server: S3Server;
@@ -15,9 +15,6 @@ beforeAll(async () => {
 }, SETUP_TIME);
 afterAll(async () => server?.stop());
 afterEach(async () => gateway?.close());
-
-/** At the beginning of one: S3's times are in seconds. */
-const nextSecond = () => sleep(1_020 - (Date.now() % 1_000));
 
 const HARD_KEYS = [
   'with space.txt',
@@ -238,6 +235,7 @@ describe('a version that is gone before its turn', () => {
   test('with a newer one in its place, or in the vault: superseded', async () => {
     await open();
     const one = await gateway.drop('a', 'one');
+    await nextSecond();
     const two = await gateway.drop('a', 'two');
     await gateway.removeSource('a', one.version);
     expect((await gateway.notify(one)).outcomes).toEqual(['superseded']);
@@ -254,6 +252,16 @@ describe('a version that is gone before its turn', () => {
     await gateway.removeSource('a', two.version);
     expect((await gateway.notify(two)).outcomes).toEqual(['gone']);
     expect(await gateway.opened('a')).toBe('one');
+  });
+
+  test('with an older one in its place that is not stored yet: gone', async () => {
+    await open();
+    const one = await gateway.drop('a', 'one');
+    await nextSecond();
+    const two = await gateway.drop('a', 'two');
+    await gateway.removeSource('a', two.version);
+    expect((await gateway.notify(two)).outcomes).toEqual(['gone']);
+    expect((await gateway.notify(one)).outcomes).toEqual(['stored']);
   });
 });
 

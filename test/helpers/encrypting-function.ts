@@ -57,6 +57,8 @@ export interface SourceVersion {
   version: string | undefined;
   etag: string;
   sequencer: string;
+  /** When it was dropped. */
+  time?: string;
 }
 
 let buckets = 0;
@@ -185,7 +187,8 @@ export class EncryptingFunction {
     );
     sequence++;
     const sequencer = `00${sequence.toString(16).toUpperCase()}`;
-    return { key, version: VersionId, etag: ETag!.replaceAll('"', ''), sequencer };
+    const time = new Date().toISOString();
+    return { key, version: VersionId, etag: ETag!.replaceAll('"', ''), sequencer, time };
   }
 
   async removeSource(key: string, version?: string): Promise<void> {
@@ -211,10 +214,10 @@ export class EncryptingFunction {
 
   // ------------------------------------------------------------------------------------ deliveries
 
-  s3Record({ key, version, etag, sequencer }: SourceVersion, bucket = this.inbox) {
+  s3Record({ key, version, etag, sequencer, time }: SourceVersion, bucket = this.inbox) {
     const encoded = encodeURIComponent(key).replaceAll('%20', '+').replaceAll('%2F', '/');
     return {
-      ...{ eventVersion: '2.1', eventSource: 'aws:s3', eventName: 'ObjectCreated:Put' },
+      ...{ eventVersion: '2.1', eventSource: 'aws:s3', eventName: 'ObjectCreated:Put', eventTime: time },
       s3: {
         bucket: { name: bucket },
         object: { key: encoded, size: 1, eTag: etag, versionId: version, sequencer },
