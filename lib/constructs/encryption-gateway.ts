@@ -12,6 +12,7 @@ import { SealdropFunction } from './function.js';
 import type { EncryptionGatewayProps } from './gateway-props.js';
 import { InboxBucket } from './inbox-bucket.js';
 import { settleInboxes, type Inbox } from './inboxes.js';
+import { GatewayMonitoring } from './monitoring.js';
 import { settleVault } from './vault.js';
 import { WorkQueue } from './work-queue.js';
 
@@ -83,6 +84,12 @@ export class EncryptionGateway extends Construct {
       maxConcurrency: props.maxConcurrency ?? 10,
     });
     for (const [i, inbox] of this.inboxes.entries()) new Arrivals(this, `Arrivals${i}`, { inbox, work });
+    const { queue, deadLetterQueue, deployment, functions } = this;
+    if (props.alarmTopic !== undefined)
+      new GatewayMonitoring(this, 'Monitoring', {
+        ...{ functions, queue, deadLetterQueue, deployment },
+        topic: props.alarmTopic,
+      });
   }
 
   /** All of its functions, for alarms. */

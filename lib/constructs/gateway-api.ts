@@ -1,4 +1,5 @@
 import { Duration, Lazy, Stack } from 'aws-cdk-lib';
+import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as logs from 'aws-cdk-lib/aws-logs';
@@ -34,6 +35,7 @@ const UPLOADS_PATTERN = 'The uploads’ folder below each caller’s prefix.';
  */
 export class GatewayApi extends Construct {
   readonly url: string;
+  readonly httpApi: IHttpApi;
   /** Can put into the inbox below the uploads' folder, and nothing else; presigned uploads are signed with it. */
   readonly uploadRole: iam.Role;
   private readonly made = new Map<ApiFunction, SealdropFunction>();
@@ -60,6 +62,7 @@ export class GatewayApi extends Construct {
       functions: new Map([...this.made].map(([name, made]) => [name, made.function])),
     });
     this.url = routes.url;
+    this.httpApi = routes.api;
   }
 
   /** All of its functions, for alarms. */

@@ -1,6 +1,7 @@
 import type { Duration } from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as logs from 'aws-cdk-lib/aws-logs';
+import type * as sns from 'aws-cdk-lib/aws-sns';
 import type { AfterStoring, KeyNameSettings } from '../../src/contract.js';
 import type { NetworkProps } from './function.js';
 import type { InboxBucketProps } from './inbox-bucket.js';
@@ -45,6 +46,11 @@ export interface EncryptionGatewayProps {
   readonly retryAfter?: Duration;
   /** How long a secret that was read is used. Default: 5 minutes. */
   readonly secretsTtl?: Duration;
+  /**
+   * Told when an alarm begins, and when it is over. Default: there are no alarms; `GatewayMonitoring` makes them for this and
+   * other functions together.
+   */
+  readonly alarmTopic?: sns.ITopic;
   /** Default: 3 months. */
   readonly logRetention?: logs.RetentionDays;
   /** Default: Lambda's own network. */

@@ -35,7 +35,7 @@ const ACCESS_LOG = {
 export class HttpRoutes extends Construct {
   /** Without a slash at its end. */
   readonly url: string;
-  private readonly api: api.HttpApi;
+  readonly api: api.HttpApi;
 
   constructor(
     scope: Construct,

@@ -1,6 +1,7 @@
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
+import type { IHttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
 import type * as sns from 'aws-cdk-lib/aws-sns';
 import type * as sqs from 'aws-cdk-lib/aws-sqs';
@@ -11,6 +12,8 @@ import { gatewayDashboard } from './dashboard.js';
 export interface GatewayMonitoringProps {
   /** Each gets an alarm for errors and one for throttles. */
   readonly functions: readonly lambda.IFunction[];
+  /** Gets an alarm for requests that failed by no fault of the caller. */
+  readonly api?: IHttpApi | undefined;
   readonly queue: sqs.IQueue;
   readonly deadLetterQueue: sqs.IQueue;
   /** As the functions' settings name it: the dimension of their metrics. */
@@ -78,6 +81,13 @@ export class GatewayMonitoring extends Construct {
         description: 'an object was removed from the inbox before it was encrypted',
       },
     };
+    if (props.api !== undefined)
+      settings.ApiFailing = {
+        metric: props.api.metricServerError({ statistic: 'Sum', period: PERIOD }),
+        description: 'requests to the API fail: the vault may be down, or a secret may not be usable',
+        // One alone is answered, and tried again by its caller.
+        periods: 3,
+      };
     for (const each of props.functions) {
       const name = nameOf(each);
       settings[`Errors${name}`] = {

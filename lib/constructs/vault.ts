@@ -53,8 +53,8 @@ const OBJECT_ACTIONS: Record<VaultUse, string[]> = {
   // Reading is for HEAD; it gives ciphertext at most.
   write: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:GetObject'],
   read: ['s3:GetObject'],
-  // HEAD says whether there is anything to delete. Without the right to delete versions, old ones stay.
-  delete: ['s3:DeleteObject', 's3:GetObject'],
+  // Without the right to delete versions, old ones stay.
+  delete: ['s3:DeleteObject'],
 };
 
 const KEY_ACTIONS: Record<VaultUse, string[]> = {
@@ -63,6 +63,15 @@ const KEY_ACTIONS: Record<VaultUse, string[]> = {
   read: ['kms:Decrypt'],
   delete: [],
 };
+
+/** Without it an absent object would be refused instead of absent. HEAD has no prefix to compare. */
+function seeing(bucket: s3.IBucket, prefix: string): Grant {
+  return {
+    actions: ['s3:ListBucket'],
+    resources: [bucket.bucketArn],
+    ...(prefix !== '' && { conditions: { StringLikeIfExists: { 's3:prefix': `${prefix}*` } } }),
+  };
+}
 
 /** What a role needs on a vault that is a bucket; nothing for one behind a secret. */
 export function vaultAccess(scope: Construct, vault: Vault, use: VaultUse): Grant[] {
@@ -75,12 +84,7 @@ export function vaultAccess(scope: Construct, vault: Vault, use: VaultUse): Gran
       resources: [bucket.arnForObjects(`${prefix}*`)],
       pattern: 'The part of the bucket that is the vault.',
     },
-    // Without it an absent object would be refused instead of absent. HEAD has no prefix to compare.
-    {
-      actions: ['s3:ListBucket'],
-      resources: [bucket.bucketArn],
-      ...(prefix !== '' && { conditions: { StringLikeIfExists: { 's3:prefix': `${prefix}*` } } }),
-    },
+    ...(use === 'delete' ? [] : [seeing(bucket, prefix)]),
     ...useKeys(scope, 's3', keys, KEY_ACTIONS[use]),
   ];
 }

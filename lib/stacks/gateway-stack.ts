@@ -35,6 +35,7 @@ export class GatewayStack extends Stack {
     const { queue, deadLetterQueue, deployment } = gateway;
     new GatewayMonitoring(this, 'Monitoring', {
       functions: [...gateway.functions, ...(api?.functions ?? [])],
+      api: api?.httpApi,
       queue,
       deadLetterQueue,
       deployment,

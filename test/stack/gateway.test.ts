@@ -5,6 +5,7 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
+import * as sns from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 import { EncryptionGateway } from '../../lib/index.js';
 import { ACCOUNT, emptyStack, keyArn, readStatement, synthesize, text } from '../helpers/synth.js';
@@ -485,4 +486,20 @@ test('two gateways live in one stack, and are told apart', () => {
   );
   expect(new Set(names).size).toBe(2);
   Template.fromStack(stack).resourceCountIs('AWS::SQS::Queue', 4);
+});
+
+test('with a topic it has alarms of its own, each of which tells it; without one it has none', () => {
+  const { template: watched } = synthesize((stack) => ({ alarmTopic: new sns.Topic(stack, 'Alarms') }));
+  const alarms = Object.values(watched.findResources('AWS::CloudWatch::Alarm'));
+  expect(alarms.map(({ Properties }) => Properties.MetricName).sort()).toEqual([
+    'ApproximateAgeOfOldestMessage',
+    'ApproximateNumberOfMessagesVisible',
+    'Errors',
+    'Failed',
+    'Gone',
+    'NotConfigured',
+    'Throttles',
+  ]);
+  for (const { Properties } of alarms) expect(text(Properties.AlarmActions)).toContain('Alarms');
+  expect(resources('AWS::CloudWatch::Alarm')).toEqual([]);
 });

@@ -1,7 +1,8 @@
 /** What somebody is told of, and when. */
 import { describe, expect, test } from '@jest/globals';
-import { Duration } from 'aws-cdk-lib';
+import { Duration, type Stack } from 'aws-cdk-lib';
 import { Template } from 'aws-cdk-lib/assertions';
+import { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import * as sqs from 'aws-cdk-lib/aws-sqs';
@@ -9,7 +10,7 @@ import { GatewayMonitoring, type GatewayMonitoringProps } from '../../lib/constr
 import { METRICS } from '../../src/contract.js';
 import { ACCOUNT, emptyStack, REGION, text } from '../helpers/synth.js';
 
-function synthesize(props: Partial<GatewayMonitoringProps> = {}) {
+function synthesize(props: (stack: Stack) => Partial<GatewayMonitoringProps> = () => ({})) {
   const stack = emptyStack();
   const queue = new sqs.Queue(stack, 'Queue');
   const deadLetterQueue = new sqs.Queue(stack, 'DeadLetters');
@@ -19,7 +20,7 @@ function synthesize(props: Partial<GatewayMonitoringProps> = {}) {
     queue,
     deadLetterQueue,
     deployment: 'prod',
-    ...props,
+    ...props(stack),
   });
   return Template.fromStack(stack);
 }
@@ -93,14 +94,14 @@ test('with a topic, each alarm tells it when it begins and when it is over; with
   const topicArn = `arn:aws:sns:${REGION}:${ACCOUNT}:alarms`;
   const stack = emptyStack();
   const topic = sns.Topic.fromTopicArn(stack, 'Topic', topicArn);
-  const told = alarmsOf(synthesize({ topic }));
+  const told = alarmsOf(synthesize(() => ({ topic })));
   expect(told).toHaveLength(alarms.length);
   for (const { AlarmActions, OKActions } of told)
     expect([AlarmActions, OKActions]).toEqual([[topicArn], [topicArn]]);
 });
 
 test('how long an object may wait is a prop', () => {
-  const waits = alarmsOf(synthesize({ maxAge: Duration.minutes(10) })).find(({ MetricName }) =>
+  const waits = alarmsOf(synthesize(() => ({ maxAge: Duration.minutes(10) }))).find(({ MetricName }) =>
     MetricName.includes('Age'),
   );
   expect(waits?.Threshold).toBe(600);
@@ -125,4 +126,11 @@ test('the dashboard shows what is stored, its bytes, failures by code, the queue
   for (const percentile of ['p50', 'p90', 'p99']) expect(body).toContain(`"stat":"${percentile}"`);
   for (const metric of [METRICS.stored, METRICS.storedBytes, METRICS.gone, METRICS.duration])
     expect(body).toContain(`["sealdrop","${metric}","deployment","prod"`);
+});
+
+test('an API has an alarm for requests that fail by no fault of their callers', () => {
+  const watched = alarmsOf(synthesize((stack) => ({ api: new HttpApi(stack, 'Api') })));
+  const [failing, ...others] = watched.filter(({ Namespace }) => Namespace === 'AWS/ApiGateway');
+  expect(others).toEqual([]);
+  expect(failing).toMatchObject({ MetricName: '5xx', Threshold: 0, EvaluationPeriods: 3 });
 });
