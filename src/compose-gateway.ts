@@ -23,6 +23,8 @@ export interface EncryptingParts {
   readonly store: ObjectStore;
   /** In front of every vault key: empty, or with a slash at its end. */
   readonly prefix: string;
+  /** Where the vault is. Undefined: at AWS. */
+  readonly endpoint: string | undefined;
   readonly idempotencyKey: Secret<Buffer>;
 }
 
@@ -66,7 +68,7 @@ async function openParts(settings: EncryptingSettings, options: GatewayOptions):
   const idempotencyKey = await readIdempotencyKey(settings.idempotency, secrets);
   const { store, prefix, place } = await openVaultParts(settings.vault, { secrets, checksum });
   assertApartFromVault(inboxes, sharedWithInbox(place));
-  return { encryptor, store, prefix, idempotencyKey };
+  return { encryptor, store, prefix, endpoint: place.endpoint, idempotencyKey };
 }
 
 const MIN_KEY_BYTES = 32;

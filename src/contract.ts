@@ -168,6 +168,8 @@ export interface DeadLetter {
   readonly key: string;
   readonly versionId?: string;
   readonly code: string;
+  /** What to do, where something is known: for an object that is too large the command that does it elsewhere. */
+  readonly hint?: string;
 }
 
 /**

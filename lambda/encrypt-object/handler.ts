@@ -97,11 +97,12 @@ async function batch(messages: readonly QueueMessage[], call: Call): Promise<SQS
 /** Called by a rule, which tries again what throws. */
 async function eventBridge(objects: readonly ObjectCreated[], { gateway, budget }: Call): Promise<undefined> {
   for (const object of objects) {
-    const { outcome, code = '', retryable } = await gateway.take(object, { budget });
+    const report = await gateway.take(object, { budget });
+    const { outcome, code, retryable } = report;
     if (outcome !== 'failed') continue;
-    if (retryable === true) throw new SealdropError('partial', `failed, to be tried again: ${code}`);
+    if (retryable === true) throw new SealdropError('partial', `failed, to be tried again: ${code ?? ''}`);
     // Anybody may have written it: what isn't ours leaves no record.
-    if (code !== 'foreign_bucket' && code !== 'foreign_key') await recordFailure(gateway, object, code);
+    if (code !== 'foreign_bucket' && code !== 'foreign_key') await recordFailure(gateway, object, report);
   }
   return undefined;
 }

@@ -1,7 +1,8 @@
 /** The messages that a queue hands over at once: each stands for itself. */
 import { BACK_OFF } from '../contract.js';
+import { isSealdropError } from '../errors.js';
 import type { QueueMessage } from './delivery.js';
-import type { InboxGateway } from './inbox-gateway.js';
+import type { InboxGateway, Report } from './inbox-gateway.js';
 import { objectsOf, type ObjectCreated } from './object-created.js';
 import type { TimeBudget } from './time-budget.js';
 
@@ -78,11 +79,12 @@ async function takeMessage(message: QueueMessage, known: boolean, options: Batch
   try {
     for (const object of objects) {
       const ours = known ? object : { ...object, sequencer: undefined };
-      const { outcome, code = '', retryable } = await gateway.take(ours, { budget });
+      const report = await gateway.take(ours, { budget });
+      const { outcome, retryable } = report;
       if (outcome !== 'failed') continue;
       // What only claims to be of the queue leaves no record there.
       if (retryable === true || !known) done = false;
-      else await recordFailure(gateway, ours, code);
+      else await recordFailure(gateway, ours, report);
     }
     if (done && malformed !== undefined) await unreadable(message, malformed);
     return done;
@@ -94,9 +96,9 @@ async function takeMessage(message: QueueMessage, known: boolean, options: Batch
 export async function recordFailure(
   gateway: InboxGateway,
   object: ObjectCreated,
-  code: string,
+  { code = '', error }: Report,
 ): Promise<void> {
-  await gateway.giveUp(object, code);
+  await gateway.giveUp(object, code, isSealdropError(error) ? error.hint : undefined);
   await gateway.markFailed(object, code);
 }
 

@@ -19,6 +19,8 @@ export interface DeadLetter {
   readonly code: string;
   /** Mostly one. None where the message makes no sense. */
   readonly objects: readonly DeadObject[];
+  /** What the function said could be done. */
+  readonly hint?: string;
   /** When it was first sent to a queue. */
   readonly sent: Date;
   readonly receiveCount: number;
@@ -80,21 +82,24 @@ export function deadLetterOf({ id, body, attributes, sent, receiveCount }: Queue
   return {
     id,
     code: attributes[CODE_ATTRIBUTE] ?? EXHAUSTED,
-    objects: objectsIn(body),
+    ...readBody(body),
     sent,
     receiveCount,
   };
 }
 
-function objectsIn(body: string): DeadObject[] {
+function readBody(body: string): Pick<DeadLetter, 'objects' | 'hint'> {
   try {
-    return objectsOf(JSON.parse(body)).map(({ bucket, key, version }) => ({
+    const letter: unknown = JSON.parse(body);
+    const objects = objectsOf(letter).map(({ bucket, key, version }) => ({
       bucket,
       key,
       ...(version !== undefined && { version }),
     }));
+    const { hint } = letter as { hint?: unknown };
+    return { objects, ...(typeof hint === 'string' && { hint }) };
   } catch {
-    return [];
+    return { objects: [] };
   }
 }
 

@@ -66,8 +66,9 @@ export class InboxGateway {
    * Records what can't ever work, and marks it at the source.
    * @throws what sending the record can fail with
    */
-  async giveUp({ bucket, key, version }: ObjectCreated, code: string): Promise<void> {
-    await this.#options.reject({ bucket, key, ...(version !== undefined && { versionId: version }), code });
+  async giveUp({ bucket, key, version }: ObjectCreated, code: string, hint?: string): Promise<void> {
+    const versionId = version !== undefined && { versionId: version };
+    await this.#options.reject({ bucket, key, ...versionId, code, ...(hint !== undefined && { hint }) });
   }
 
   /** The status tag of a failed object: for whoever asks about it, and nothing depends on it. */

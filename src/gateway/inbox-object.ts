@@ -17,6 +17,8 @@ export interface EncryptingSide {
   readonly store: ObjectStore;
   /** In front of every vault key: empty, or with a slash at its end. */
   readonly prefix: string;
+  /** Where the vault is. Undefined: at AWS. */
+  readonly endpoint?: string | undefined;
   readonly idempotencyKey: Secret<Buffer>;
 }
 
@@ -85,7 +87,8 @@ interface Opened {
 async function takeOpened(job: InboxJob, vaultKey: string, { info, body }: Opened): Promise<InboxOutcome> {
   const encrypting = encryptingJob(job, vaultKey, info);
   const from = `s3://${job.object.bucket}/${info.key}`;
-  const admit = () => job.admit(info.size, { from, to: job.parts.store.address(vaultKey) });
+  const { store, endpoint } = job.parts;
+  const admit = () => job.admit(info.size, { from, to: store.address(vaultKey), endpoint });
   const later = async (held: SourceClaim) => isLaterThan(held, job, info);
   if (body === undefined) {
     const { verdict } = await judge(encrypting, info.size, later);
@@ -172,9 +175,15 @@ async function missing(job: InboxJob, vaultKey: string): Promise<InboxOutcome> {
       : isLater(object.sequencer, held.sequencer);
   const current = await ofSource(inbox.head(object.key, {}, signal));
   if (current === undefined) return { outcome: order === false || put !== undefined ? 'superseded' : 'gone' };
-  // Where a version was removed, an earlier one may be current again.
+  if (order === false || put !== undefined) return { outcome: 'superseded' };
   const heldIsCurrent = held?.isOf({ version: current.version, state: current.etag }) === true;
-  return { outcome: heldIsCurrent && order === true ? 'gone' : 'superseded' };
+  return { outcome: heldIsCurrent && order === true ? 'gone' : supersededBy(current, object) };
+}
+
+/** Where a version was removed, an earlier one may be current again: what is not known to be newer stands for no other. */
+function supersededBy(current: InboxObject, { version, time }: ObjectCreated): 'superseded' | 'gone' {
+  if (version === undefined) return 'superseded';
+  return time !== undefined && secondsOf(current.modified) > secondsOf(time) ? 'superseded' : 'gone';
 }
 
 /** Step 6. */

@@ -12,6 +12,8 @@ const MARGIN = 15_000;
 export interface Way {
   readonly from: string;
   readonly to: string;
+  /** Of the vault, where it is not AWS's own. */
+  readonly endpoint?: string | undefined;
 }
 
 export interface TimeBudget {
@@ -57,8 +59,9 @@ export function timeBudget(left: () => number, maxBytes: number): TimeBudget {
   };
 }
 
-function tooLarge(bytes: number, { from, to }: Way): SealdropError {
+function tooLarge(bytes: number, { from, to, endpoint }: Way): SealdropError {
+  const at = endpoint === undefined ? '' : ` --endpoint-url ${shellQuoted(endpoint)}`;
   return new SealdropError('too_large_for_lambda', `${bytes} bytes don't fit into the time of a function`, {
-    hint: `encrypt it on a machine with time: aws s3 cp ${shellQuoted(from)} - | sealdrop put - ${shellQuoted(to)} --public-key FILE --expected-size ${bytes}`,
+    hint: `encrypt it on a machine with time: aws s3 cp ${shellQuoted(from)} - | sealdrop put - ${shellQuoted(to)} --public-key FILE --expected-size ${bytes}${at}`,
   });
 }

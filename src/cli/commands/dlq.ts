@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { OUTPUTS } from '../../contract.js';
-import { SealdropError } from '../../errors.js';
+import { isSealdropError, SealdropError } from '../../errors.js';
 import { deadLetterOf, isSelected, redrive, walk, type DeadLetter } from '../../gateway/dead-letters.js';
 import type { MessageQueue, Operations } from '../../operations.js';
 import { printable, shellQuoted } from '../../printable.js';
@@ -99,7 +99,7 @@ function listCommand(environment: Environment): Command {
         const { queue, outputs } = await openQueue(operations, options, signal);
         const about = await queue.count(signal);
         const { [OUTPUTS.queue]: atWork, [OUTPUTS.log]: log } = outputs;
-        const working = atWork === undefined ? 0 : await operations.queue(atWork).count(signal);
+        const working = atWork === undefined ? 0 : await countedIfAllowed(operations.queue(atWork), signal);
         let seen = 0;
         await walk(queue, { limit: options.max, holdSeconds: LIST_HOLD, signal }, (message) => {
           seen++;
@@ -219,6 +219,14 @@ async function openQueue(
   return { queue: operations.queue(queueUrl ?? outputNamed(outputs, OUTPUTS.deadLetters)), outputs };
 }
 
+/** What is not given up is told besides: whoever may not see it gets the list all the same. */
+async function countedIfAllowed(queue: MessageQueue, signal: AbortSignal): Promise<number> {
+  return queue.count(signal).catch((error: unknown) => {
+    if (isSealdropError(error) && error.code === 'access_denied') return 0;
+    throw error;
+  });
+}
+
 function notFound(message: string): SealdropError {
   return new SealdropError('dead_letter_not_found', message, {
     hint: 'sealdrop dlq list shows what there is; some may be in other hands for the moment: try again in a minute',
@@ -235,8 +243,8 @@ function lineOf(letter: DeadLetter): string {
   return `${age} ${printable(letter.code).padEnd(20)} ${letter.id} ${printable(namesOf(letter))}`;
 }
 
-function documentOf({ id, code, objects, sent, receiveCount }: DeadLetter): object {
-  return { id, code, objects, sent: sent.toISOString(), receiveCount };
+function documentOf({ sent, ...letter }: DeadLetter): object {
+  return { ...letter, sent: sent.toISOString() };
 }
 
 function printLetter(output: Output, letter: DeadLetter): void {
@@ -246,7 +254,7 @@ function printLetter(output: Output, letter: DeadLetter): void {
 
 function showLetter(output: Output, letter: DeadLetter): void {
   if (output.json) return output.document(documentOf(letter));
-  const { id, code, objects, sent, receiveCount } = letter;
+  const { id, code, objects, hint, sent, receiveCount } = letter;
   const rows = [
     ['code', code],
     ...objects.flatMap(({ bucket, key, version }) => [
@@ -256,6 +264,7 @@ function showLetter(output: Output, letter: DeadLetter): void {
     ]),
     ['sent', `${sent.toISOString()} (${formatAge(sent)} ago)`],
     ['received', `${receiveCount} times`],
+    ...(hint === undefined ? [] : [['hint', hint]]),
   ];
   output.data(id);
   for (const [name, value] of rows) output.data(`  ${name!.padEnd(10)}${printable(value!)}`);
