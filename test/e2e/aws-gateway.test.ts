@@ -167,8 +167,13 @@ test('`cdk destroy` leaves what the inbox and the vault hold', async () => {
   await stored(gateway, files[0]!.key);
   await cdk(app, ['destroy', stack, '--force']);
   const { Versions = [] } = await aws.s3.send(new ListObjectVersionsCommand({ Bucket: inbox }));
-  expect(Versions).toHaveLength(FILES);
-  expect(await vault.keys()).toHaveLength(FILES);
+  const keys = files.map(({ key }) => key).sort();
+  expect(Versions.map(({ Key }) => Key).sort()).toEqual(keys);
+  expect((await vault.keys()).sort()).toEqual(keys);
+  for (const file of [files[1]!, files.at(-1)!]) {
+    expect(Versions.find(({ Key }) => Key === file.key)?.Size).toBe(file.size);
+    expect((await vault.open(file.key, gateway.decryptor)).equals(bytesOf(file))).toBe(true);
+  }
   const { StackSummaries = [] } = await aws.cloudFormation.send(
     new ListStacksCommand({
       StackStatusFilter: ['CREATE_COMPLETE', 'UPDATE_COMPLETE'],
