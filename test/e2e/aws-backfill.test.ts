@@ -163,7 +163,7 @@ describe('`sealdrop dlq` on the deployed queue', () => {
 });
 
 test('a backfill accounts for keys that end in a slash: empty ones mark folders, others are objects', async () => {
-  await gateway.drop('slash/', '');
+  await gateway.drop('slash/', Buffer.alloc(0));
   await gateway.drop('slash/full/', 'content');
   const start = ['backfill', 'start', '--wait', '--prefix', 'slash/'];
   const { code, documents } = await sealdrop<OutcomeReport>(...start);

@@ -377,7 +377,10 @@ describe('a batch', () => {
     expect(gateway.letters).toEqual([
       {
         code: 'key_not_storable',
-        body: { bucket: gateway.inbox, key: 'a/b/', versionId: name.version, code: 'key_not_storable' },
+        body: {
+          ...{ bucket: gateway.inbox, key: 'a/b/', versionId: name.version, code: 'key_not_storable' },
+          hint: expect.stringContaining('choose a different key'),
+        },
       },
     ]);
     expect(await gateway.tags('a/b/')).toEqual({ 'sealdrop-status': 'failed:key_not_storable' });
