@@ -1,6 +1,7 @@
 /** `sealdrop sync`, on real vaults and through a proxy that counts what it asks of the store. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { chmodSync, rmSync, utimesSync } from 'node:fs';
+import { chmodSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { documents } from '../helpers/cli.js';
 import { newVault, type TestVault } from '../helpers/cli-vault.js';
 import { startFaultProxy, type FaultProxy } from '../helpers/fault-proxy.js';
@@ -74,12 +75,12 @@ describe.each(['s3', 'directory'] as const)('a vault on %s', (kind) => {
     await box.transcript(`
       $ sealdrop keygen --sync-key keys/sync.key
       ! keys/sync.key  compares contents: every machine that syncs the tree needs it, and it opens nothing
-      $ sealdrop sync tree {vault} --public-key public_key.pem --by-content --sync-key keys/sync.key
+      $ sealdrop sync tree {vault} --public-key public_key.pem --checksum --sync-key keys/sync.key
       ! 1 stored (3 B), 0 unchanged
     `);
     const later = new Date(Date.now() - 60_000);
     utimesSync(box.path('tree/a'), later, later);
-    const args = ['sync', 'tree', vault.address, ...PUBLIC, '--by-content', '--sync-key', 'keys/sync.key'];
+    const args = ['sync', 'tree', vault.address, ...PUBLIC, '--checksum', '--sync-key', 'keys/sync.key'];
     expect((await box.run(args)).stderr).toBe('0 stored (0 B), 1 unchanged\n');
     box.write('tree/a', 'ONE');
     utimesSync(box.path('tree/a'), later, later);
@@ -106,10 +107,27 @@ describe('what it asks of a store', () => {
       expect((await up(...more)).stderr).toBe(`0 stored (0 B), ${FILES} unchanged\n`);
       expect(asked()).toEqual({ GET: 1 });
     }
+    // The second time by the index, of this machine and the pair.
+    const indexes = () => vault.box.homeFiles('.local/state/sealdrop/sync');
+    expect(indexes()).toEqual([expect.stringMatching(/^[0-9a-f]{32}\.jsonl$/)]);
     vault.box.write('tree/3/17.bin', 'changed 17');
     proxy.reset();
     expect((await up()).stderr).toBe(`1 stored (10 B), ${FILES - 1} unchanged\n`);
     expect(asked()).toMatchObject({ GET: 1, PUT: 1 });
+  });
+
+  test('down, a second time: the listing alone', async () => {
+    await up();
+    const down = async (...more: string[]) =>
+      vault.box.run(['sync', `${vault.address}/t`, 'copy', ...PRIVATE, ...more]);
+    expect((await down()).stderr).toBe(`${FILES} written (2.0 KiB), 0 unchanged\n`);
+    proxy.reset();
+    expect((await down()).stderr).toBe(`0 written (0 B), ${FILES} unchanged\n`);
+    expect(asked()).toEqual({ GET: 1 });
+    // Remembering nothing it looks at each.
+    proxy.reset();
+    expect((await down('--no-index')).stderr).toBe(`0 written (0 B), ${FILES} unchanged\n`);
+    expect(asked()).toEqual({ GET: 1, HEAD: FILES });
   });
 
   test('a listing that breaks off removes nothing', async () => {
@@ -157,24 +175,53 @@ describe('wrong use', () => {
       $ sealdrop sync tree {vault}/ --public-key public_key.pem --max-delete 5
       ! error: --max-delete goes with --delete
       [2]
-      $ sealdrop sync tree {vault}/ --public-key public_key.pem --by-content
-      ! error: --by-content needs a sync key
+      $ sealdrop sync tree {vault}/ --public-key public_key.pem --checksum
+      ! error: --checksum needs a sync key
       ! hint: sealdrop keygen --sync-key FILE makes one; every machine that syncs this tree needs the same
       [2]
-      $ sealdrop sync tree {vault}/ --public-key public_key.pem --by-content --sync-key public_key.pem
+      $ sealdrop sync tree {vault}/ --public-key public_key.pem --checksum --sync-key public_key.pem
       ! error: public_key.pem is no sync key
       ! hint: it holds 32 bytes as base64: sealdrop keygen --sync-key FILE makes one
       [2]
+      $ sealdrop sync tree {vault}/ --public-key public_key.pem --index tree/.index
+      ! error: the index tree/.index would lie in what is synced
+      ! hint: name a place elsewhere with --index FILE, or keep none: --no-index
+      [2]
+      $ sealdrop sync {vault}/ tree --private-key private_key.pem --index vault/index
+      ! error: the index vault/index would lie in what is synced
+      ! hint: name a place elsewhere with --index FILE, or keep none: --no-index
+      [2]
+      $ XDG_STATE_HOME={dir}/tree sealdrop sync tree {vault}/ --public-key public_key.pem 2>&1 | tail -1
+      > hint: name a place elsewhere with --index FILE, or keep none: --no-index
       $ sealdrop sync {vault}/ tree/.. --private-key private_key.pem 2>&1 | head -1 | cut -d: -f1
       > error
     `);
     vault.box.write('sync.key', `${Buffer.alloc(32).toString('base64')}\n`);
     chmodSync(vault.box.path('sync.key'), 0o644);
     const exposed = await vault.box.run([
-      ...['sync', 'tree', vault.address, ...PUBLIC, '--by-content', '--sync-key', 'sync.key'],
+      ...['sync', 'tree', vault.address, ...PUBLIC, '--checksum', '--sync-key', 'sync.key'],
     ]);
     expect(exposed).toMatchObject({ code: 2, stderr: expect.stringContaining('others on this machine') });
   });
+});
+
+test('an index that somebody damaged, or that cannot be written, stops no sync', async () => {
+  await open('directory');
+  const { box } = vault;
+  box.write('tree/a', 'one');
+  const state = '.local/state/sealdrop/sync';
+  const args = ['sync', 'tree', vault.address, ...PUBLIC];
+  await box.run(args);
+  const [name = ''] = box.homeFiles(state);
+  writeFileSync(join(box.home, state, name), 'damaged');
+  const said = await box.run(args);
+  expect(said).toMatchObject({ code: 0, stderr: expect.stringContaining('0 stored (0 B), 1 unchanged') });
+  expect(said.stderr).toMatch(/^warning: .*is no index of sync.*\n/);
+  expect((await box.run(args)).stderr).toBe('0 stored (0 B), 1 unchanged\n');
+  const blocked = await box.run(args, { env: { XDG_STATE_HOME: box.path('tree/a') } });
+  expect(blocked.code).toBe(2);
+  const file = await box.run(args, { env: { XDG_STATE_HOME: box.path('public_key.pem') } });
+  expect(file).toMatchObject({ code: 0, stderr: expect.stringContaining('cannot be used: ENOTDIR') });
 });
 
 test('an interruption leaves nothing half done, and the next sync goes on', async () => {

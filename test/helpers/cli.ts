@@ -125,6 +125,11 @@ export class Box {
     return [...filesBelow(this.path(below)), ...filesBelow(this.tmp).map((name) => `TMPDIR/${name}`)].sort();
   }
 
+  /** Files in the home of whoever runs the commands. */
+  homeFiles(below: string): string[] {
+    return filesBelow(join(this.home, below)).sort();
+  }
+
   start(args: readonly string[], { env, input }: RunOptions = {}): Running {
     return this.#spawn(process.execPath, [COMMAND, ...args], { env, input });
   }

@@ -344,8 +344,11 @@ describe('up', () => {
     await write(FILES);
     await up();
     await rm(join(root, 'a.txt'));
-    const head = store.head.bind(store);
-    store.head = async (...args) => ({ ...(await head(...args)), etag: 'another' });
+    const remove = store.remove.bind(store);
+    store.remove = async (key, options) => {
+      await store.put(key, chunked(Buffer.from('theirs'), 3));
+      return remove(key, options);
+    };
     expect(await up({ deletion: { share: 1 } })).toMatchObject({ 'a.txt': 'source_changed' });
     expect(await keys()).toContain('lab/a.txt');
   });
@@ -418,6 +421,41 @@ describe('down', () => {
     for (const key of hostile) expect(said[key.slice(4)]).toBe('key_not_storable');
     expect(await readdir(base)).toEqual(before);
     expect(await read(where())).toEqual({ ...FILES, 'mine.txt': 'x' });
+  });
+
+  test('what an upload took for the same by times alone is looked at, once', async () => {
+    // Two writers of one vault: what is here is another file of the same size, older than the object.
+    await write({ 'a.txt': 'old', 'b.txt': 'all' });
+    await write({ 'a.txt': 'NEW' }, where());
+    await utimes(join(root, 'b.txt'), 1e9, 1e9);
+    await write({ 'b.txt': 'all' }, where());
+    await utimes(join(where(), 'b.txt'), 1e9, 1e9);
+    await sleep(5);
+    await up({ index: undefined }, { root: where() });
+    const index = join(base, 'both-ways');
+    for (const _ of ['first', 'second']) {
+      store.reset();
+      expect(await up({ index })).toEqual({ 'a.txt': 'unchanged', 'b.txt': 'unchanged' });
+      expect(store.asked).toEqual({ get: 0, put: 0, head: 0, remove: 0 });
+    }
+    expect(await down(root, { index })).toEqual({ 'a.txt': 'transferred', 'b.txt': 'unchanged' });
+    expect(await read(root)).toEqual({ 'a.txt': 'NEW', 'b.txt': 'all' });
+    expect(store.asked).toMatchObject({ get: 1, head: 2 });
+    store.reset();
+    expect(await down(root, { index })).toEqual({ 'a.txt': 'unchanged', 'b.txt': 'unchanged' });
+    expect(store.asked.head).toBe(0);
+  });
+
+  test('content under a key that can be no file is told; the marker of a folder is passed over', async () => {
+    await write(FILES);
+    await up();
+    await store.put('lab/b/', chunked(Buffer.alloc(0), 1));
+    expect(await down(where())).toEqual(all('transferred', PATHS));
+    await store.put('lab/b/', chunked(Buffer.from('content'), 1));
+    expect(await down(where())).toMatchObject({ 'b/': 'key_not_storable', 'b/c.txt': 'unchanged' });
+    await rm(join(root, 'a.txt'));
+    expect(await up({ deletion: { share: 1 } })).toMatchObject({ 'b/': 'key_not_storable' });
+    expect(await keys()).toContain('lab/b/');
   });
 
   test('a swapped object is refused, and what was there stays', async () => {

@@ -1,6 +1,6 @@
 /** What a sync does with each path, and what keeps a tree from being wiped. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -271,4 +271,41 @@ test('an index that cannot be written is said, and the sync is done', async () =
   expect(await run(sides, { onIndexLost })).toEqual({ a: 'transferred' });
   expect(lost).toMatchObject({ code: 'target_unwritable' });
   folder = await mkdtemp(join(tmpdir(), 'sealdrop-sync-'));
+});
+
+describe('an index that cannot be used', () => {
+  const sides = () => new Sides({ a: '1', b: '2' }, {});
+  const DAMAGES: [string, () => Promise<unknown>][] = [
+    ['damaged', () => writeFile(index, '{ half a line')],
+    ['no file', () => mkdir(index)],
+    [
+      'below no folder',
+      async () => {
+        await writeFile(join(folder, 'file'), '');
+        index = join(folder, 'file/index');
+      },
+    ],
+  ];
+
+  test.each(DAMAGES)('%s, at a place that nobody named: said, and done without', async (what, damage) => {
+    await damage();
+    const said: unknown[] = [];
+    const more = { mayLoseIndex: true, onIndexLost: (error: unknown) => said.push(error) };
+    expect(await run(sides(), more)).toEqual({ a: 'transferred', b: 'transferred' });
+    expect(said).toEqual([expect.objectContaining({ code: expect.stringMatching(/^target_/) })]);
+    // What was damaged is made anew.
+    if (what === 'damaged') expect(await indexed()).toEqual(['a', 'b']);
+    expect(await run(sides(), { ...more, dryRun: true })).toEqual({
+      a: 'would_transfer',
+      b: 'would_transfer',
+    });
+  });
+
+  test.each(DAMAGES)('%s, at the place that a user named: nothing is done', async (what, damage) => {
+    await damage();
+    const both = sides();
+    await expect(run(both)).rejects.toMatchObject({ code: expect.stringMatching(/^target_/) });
+    expect(both.log).toEqual([]);
+    if (what === 'damaged') expect(await readFile(index, 'utf8')).toBe('{ half a line');
+  });
 });

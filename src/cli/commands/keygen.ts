@@ -47,7 +47,7 @@ export function keygenCommand(environment: Environment): Command {
       ]),
     )
     .addOption(
-      new Option('--sync-key <file>', 'make a key for sync --by-content in place of a pair').conflicts([
+      new Option('--sync-key <file>', 'make a key for sync --checksum in place of a pair').conflicts([
         'passphrase',
         'passphraseFile',
         'sseC',

@@ -26,16 +26,17 @@ interface SyncOptions
   extends
     shared.EncryptOptions,
     shared.DecryptOptions,
-    shared.StoreOptions,
+    Omit<shared.StoreOptions, 'checksum'>,
     shared.OutputOptions,
     shared.BindingOptions,
     Pick<TreeOptions, 'include' | 'exclude' | 'files' | 'dryRun'> {
   delete?: boolean;
   maxDelete?: DeletionLimit;
-  byContent?: boolean;
+  /** Of the content: not how a store checks parts. */
+  checksum?: boolean;
   syncKey?: string;
-  /** False: none is kept. */
-  index: string | boolean;
+  /** False: none is kept; undefined: at the usual place. */
+  index?: string | false;
   symlinks: LinkRule;
   force?: boolean;
 }
@@ -47,7 +48,7 @@ Examples:
   sealdrop sync s3://lab/2026/ copy/ --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
 
 Makes what lies below the target like what lies below the source: the contents of a folder and the keys below a prefix.
-What is the same is told by sizes, times and an index of this machine, without reading anything; with --by-content by a
+What is the same is told by sizes, times and an index of this machine, without reading anything; with --checksum by a
 digest that only the sync key makes. Without --delete nothing is removed. Removal stops where the source is empty, where
 anything failed, and at --max-delete. To look first: --dry-run.`;
 
@@ -67,7 +68,7 @@ export function syncCommand(environment: Environment): Command {
         'refuse to remove more: a number, or a share as 50% (default: 10%)',
       ).argParser(parseLimit),
     )
-    .addOption(new Option('--by-content', 'compare by content; needs --sync-key'))
+    .addOption(new Option('--checksum', 'compare by content; needs --sync-key'))
     .addOption(
       new Option('--sync-key <file>', 'key for it: sealdrop keygen --sync-key FILE').env('SEALDROP_SYNC_KEY'),
     )
@@ -117,9 +118,9 @@ function isFolder(text: string): boolean {
   return address.kind === 'file' && !address.named;
 }
 
-function assertOptions({ byContent, syncKey, maxDelete, delete: remove }: SyncOptions): void {
-  if (byContent === true && syncKey === undefined)
-    throw new SealdropError('usage', '--by-content needs a sync key', {
+function assertOptions({ checksum, syncKey, maxDelete, delete: remove }: SyncOptions): void {
+  if (checksum === true && syncKey === undefined)
+    throw new SealdropError('usage', '--checksum needs a sync key', {
       hint: 'sealdrop keygen --sync-key FILE makes one; every machine that syncs this tree needs the same',
     });
   if (maxDelete !== undefined && remove !== true)
@@ -148,7 +149,7 @@ async function up(source: string, target: string, context: SyncContext): Promise
   const encryptor = await parts.openEncryptor(shared.encryptSettings(options));
   // A dry run makes no vault.
   const use = options.dryRun === true ? 'plan' : 'write';
-  const vault = await parts.openVault(asPlace(target), use, shared.storeSettings(options));
+  const vault = await parts.openVault(asPlace(target), use, storeSettingsOf(options));
   await assertApart(root, vault);
   if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
   const progress = startTreeProgress(output);
@@ -177,7 +178,7 @@ async function down(source: string, target: string, context: SyncContext): Promi
   );
   await assertOutsideVaults(target, parts);
   const root = await realTarget(target);
-  const vault = await parts.openVault(asPlace(source), 'read', shared.storeSettings(options));
+  const vault = await parts.openVault(asPlace(source), 'read', storeSettingsOf(options));
   await assertApart(root, vault);
   const progress = startTreeProgress(output);
   const { moved, unbound, context: required, force } = options;
@@ -192,10 +193,12 @@ async function down(source: string, target: string, context: SyncContext): Promi
   await run(direction, { ...context, root, vault, progress, done: 'written' });
 }
 
+const storeSettingsOf = ({ checksum: _, ...options }: SyncOptions) => shared.storeSettings(options);
+
 const placeOf = ({ store, key }: Vault) => ({ store, prefix: folderPrefix(key) });
 
-async function syncKeyOf({ byContent, syncKey }: SyncOptions) {
-  return byContent === true && syncKey !== undefined ? readSyncKey(syncKey) : undefined;
+async function syncKeyOf({ checksum, syncKey }: SyncOptions) {
+  return checksum === true && syncKey !== undefined ? readSyncKey(syncKey) : undefined;
 }
 
 /** @throws SealdropError `source_not_found`, `usage` */
@@ -210,12 +213,30 @@ async function realFolder(path: string): Promise<string> {
 /** @throws SealdropError `usage` where one lies in the other */
 async function assertApart(folder: string, { store, key }: Vault): Promise<void> {
   const vault = store.address(key);
-  const address = parseAddress(vault);
-  if (address.kind !== 'file') return;
-  if (!(await isWithin(folder, address.path)) && !(await isWithin(address.path, folder))) return;
+  const directory = directoryOf(vault);
+  if (directory === undefined) return;
+  if (!(await isWithin(folder, directory)) && !(await isWithin(directory, folder))) return;
   throw new SealdropError('usage', `${printable(folder)} and ${printable(vault)} overlap`, {
     hint: 'ciphertext would be encrypted again: name places that lie apart',
   });
+}
+
+/** Of a vault that is one. */
+function directoryOf(vault: string): string | undefined {
+  const address = parseAddress(vault);
+  return address.kind === 'file' ? address.path : undefined;
+}
+
+/** @throws SealdropError `usage` where it would be synced itself */
+async function indexOf({ index }: SyncOptions, root: string, place: string): Promise<string | undefined> {
+  if (index === false) return undefined;
+  const path = index ?? indexPath(root, place);
+  for (const folder of [root, directoryOf(place)])
+    if (folder !== undefined && (await isWithin(path, folder)))
+      throw new SealdropError('usage', `the index ${printable(path)} would lie in what is synced`, {
+        hint: 'name a place elsewhere with --index FILE, or keep none: --no-index',
+      });
+  return path;
 }
 
 interface RunContext extends SyncContext {
@@ -232,9 +253,6 @@ async function run<A extends Entry, B extends Entry>(
 ): Promise<void> {
   const { options, environment, output, root, vault, progress } = context;
   const { signal } = environment;
-  const place = vault.store.address(folderPrefix(vault.key));
-  const index =
-    options.index === false ? undefined : options.index === true ? indexPath(root, place) : options.index;
   const tally = new SyncReport({
     environment,
     output,
@@ -243,9 +261,10 @@ async function run<A extends Entry, B extends Entry>(
     removes: options.delete === true,
   });
   try {
+    const index = await indexOf(options, root, vault.store.address(folderPrefix(vault.key)));
     const events = sync({
       ...{ direction, signal, width: options.files ?? DEFAULT_FILES },
-      ...(index !== undefined && { index }),
+      ...(index !== undefined && { index, mayLoseIndex: options.index === undefined }),
       ...(options.delete === true && { deletion: options.maxDelete ?? TENTH }),
       ...(options.dryRun === true && { dryRun: true }),
       onTransfer: (bytes) => progress.expect(bytes),

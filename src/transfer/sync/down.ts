@@ -53,7 +53,9 @@ export function syncDown(options: DownOptions): Direction<VaultEntry, LocalEntry
       const key = prefix + path;
       const now: Known = { path, etag: info.etag, ...stateOf(stats!) };
       const same = async () => {
-        const remembered = known !== undefined && now.etag !== '' && known.etag === now.etag;
+        // A guess that was good enough to leave the object alone is not to keep a file that may be another.
+        const seen = known !== undefined && known.guessed !== true;
+        const remembered = seen && now.etag !== '' && known.etag === now.etag;
         if (syncKey === undefined && remembered && isState(known, now)) return true;
         const { metadata = {} } = await store.head(key, { signal });
         if (syncKey !== undefined)

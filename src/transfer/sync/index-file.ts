@@ -22,6 +22,8 @@ export interface Known extends FileState {
   readonly path: string;
   /** Of the object that had the content of this file. */
   readonly etag: string;
+  /** Only their times say that they are the same: nobody has seen it. */
+  readonly guessed?: true;
 }
 
 export const stateOf = ({ size, mtimeNs, ctimeNs }: BigIntStats): FileState => ({
@@ -57,10 +59,14 @@ export async function* readIndex(path: string): AsyncGenerator<Known> {
       if (known === undefined || (before !== undefined && compareKeys(before.path, known.path) >= 0)) return;
       yield (before = known);
     }
+  } catch (error) {
+    throw unusable(path, error);
   } finally {
     await handle.close();
   }
 }
+
+const GUESSED = 'guessed';
 
 function parse(line: string): Known | undefined {
   let value: unknown;
@@ -69,10 +75,12 @@ function parse(line: string): Known | undefined {
   } catch {
     return undefined;
   }
-  if (!Array.isArray(value) || value.length !== 5) return undefined;
-  const [path, etag, size, mtime, ctime] = value as unknown[];
+  if (!Array.isArray(value)) return undefined;
+  const [path, etag, size, mtime, ctime, ...more] = value as unknown[];
   const texts = [path, etag, mtime, ctime].every((each) => typeof each === 'string');
-  return texts && Number.isSafeInteger(size) ? ({ path, etag, size, mtime, ctime } as Known) : undefined;
+  const guessed = more.length === 1 && more[0] === GUESSED;
+  if (!texts || !Number.isSafeInteger(size) || (more.length > 0 && !guessed)) return undefined;
+  return { path, etag, size, mtime, ctime, ...(guessed && { guessed }) } as Known;
 }
 
 /** Whatever a user's slip of the finger named: it is not written over. @throws SealdropError `target_exists` */
@@ -116,14 +124,16 @@ export class IndexWriter {
   }
 
   /** In the order of the paths. */
-  async add({ path, etag, size, mtime, ctime }: Known): Promise<void> {
-    this.#lines += `${printableJson([path, etag, size, mtime, ctime])}\n`;
+  async add({ path, etag, size, mtime, ctime, guessed }: Known): Promise<void> {
+    const more = guessed === true ? [GUESSED] : [];
+    this.#lines += `${printableJson([path, etag, size, mtime, ctime, ...more])}\n`;
     if (this.#lines.length > BUFFERED) await this.#flush();
   }
 
   async keep(): Promise<void> {
     try {
       await this.#flush();
+      await this.#handle.sync();
       await this.#handle.close();
       await rename(this.#aside, this.#path);
     } catch (error) {

@@ -1,5 +1,6 @@
 /** Making one side like the other: what is done with each path, in which order, and what keeps a tree from being wiped. */
-import { SealdropError, throwIfAborted } from '../../errors.js';
+import { unlink } from 'node:fs/promises';
+import { isSealdropError, SealdropError, throwIfAborted } from '../../errors.js';
 import { inOrder } from './in-order.js';
 import { compareKeys, joined, type Joined, type Located } from './join.js';
 import { IndexWriter, readIndex, type Known } from './index-file.js';
@@ -51,6 +52,8 @@ export interface SyncJob<From extends Entry, To extends Entry> {
   direction: Direction<From, To>;
   /** File of the index; none: nothing is remembered. */
   index?: string;
+  /** Nobody chose its place: what cannot be used there is done without, or replaced. */
+  mayLoseIndex?: boolean;
   /** Remove what the one side doesn't have. */
   deletion?: DeletionLimit;
   dryRun?: boolean;
@@ -59,7 +62,7 @@ export interface SyncJob<From extends Entry, To extends Entry> {
   signal: AbortSignal;
   /** A transfer begins, of so many bytes. */
   onTransfer?: (bytes: number) => void;
-  /** The index can't be written: all is done as well without it, with more requests. */
+  /** The index can't be used: all is done as well without it, with more requests. */
   onIndexLost?: (error: unknown) => void;
 }
 
@@ -79,12 +82,12 @@ export async function* sync<From extends Entry, To extends Entry>(
   const { direction, signal, width, dryRun = false } = job;
   // A wrong place is found before anything is put into it.
   if (job.deletion !== undefined) await assertFewSurplus(direction, job.deletion);
-  const index = job.index === undefined || dryRun ? undefined : await RollingIndex.open(job.index);
+  const index = await openIndex(job);
   const surplus: To[] = [];
   const inTheWay = new Set<string>();
   const seen = { from: 0, to: 0, failed: 0 };
   try {
-    const known = job.index === undefined ? nothing() : readIndex(job.index);
+    const known = knownOf(job);
     const paths = joined<Listings<From, To>>({ from: direction.from(), to: direction.to(), known });
     const act = async (each: Joined<Listings<From, To>>): Promise<Done> => {
       if (each.from !== undefined) seen.from++;
@@ -112,6 +115,39 @@ export async function* sync<From extends Entry, To extends Entry>(
   for (const entry of wanted) {
     throwIfAborted(signal);
     yield await removed(entry, direction, dryRun);
+  }
+}
+
+/** @throws SealdropError `target_exists`, `target_unwritable` where somebody chose the place */
+async function openIndex<From extends Entry, To extends Entry>({
+  index,
+  mayLoseIndex,
+  dryRun,
+  onIndexLost,
+}: SyncJob<From, To>): Promise<RollingIndex | undefined> {
+  if (index === undefined || dryRun === true) return undefined;
+  try {
+    return await RollingIndex.open(index);
+  } catch (error) {
+    if (mayLoseIndex !== true) throw error;
+    onIndexLost?.(error);
+    if (!isSealdropError(error) || error.code !== 'target_exists') return undefined;
+  }
+  return unlink(index).then(
+    () => RollingIndex.open(index),
+    () => undefined,
+  );
+}
+
+async function* knownOf<From extends Entry, To extends Entry>({
+  index,
+  mayLoseIndex,
+}: SyncJob<From, To>): AsyncGenerator<Known> {
+  if (index === undefined) return;
+  try {
+    yield* readIndex(index);
+  } catch (error) {
+    if (mayLoseIndex !== true) throw error;
   }
 }
 
@@ -226,5 +262,3 @@ class RollingIndex {
     }
   }
 }
-
-async function* nothing(): AsyncGenerator<Known> {}

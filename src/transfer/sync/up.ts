@@ -63,7 +63,8 @@ export function syncUp(options: UpOptions): Direction<LocalEntry, VaultEntry> {
       if (!hasSizeOf(key, stats!, info.size)) return undefined;
       const now: Known = { path, etag: info.etag, ...stateOf(stats!) };
       if (syncKey === undefined) {
-        if (known === undefined ? isLaterThan(info.modified, stats!) : isSame(known, now)) return now;
+        if (known === undefined && isLaterThan(info.modified, stats!)) return { ...now, guessed: true };
+        if (known !== undefined && isSame(known, now)) return known;
         const facts = readMetadata((await store.head(key, { signal })).metadata);
         const mtime = timeText(stats!.mtimeNs);
         return facts.size === now.size && mtime !== undefined && facts.mtime === mtime ? now : undefined;

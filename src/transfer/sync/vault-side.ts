@@ -1,5 +1,5 @@
 /** The vault's side of a sync: the objects below a prefix. */
-import { SealdropError } from '../../errors.js';
+import { isSealdropError, SealdropError } from '../../errors.js';
 import type { ObjectInfo, ObjectStore } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { keyProblem } from '../../vault-key.js';
@@ -25,12 +25,13 @@ export async function* vaultEntries(
 ): AsyncGenerator<VaultEntry> {
   for await (const { info, path } of listTree({ ...place, ...options })) {
     const name = path.slice(path.lastIndexOf('/') + 1);
-    if (name !== '' && name !== DIRECTORY_MARKER) yield { path, regular: true, info };
+    const isMarker = name === DIRECTORY_MARKER || (name === '' && info.size === 0);
+    if (!isMarker) yield { path, regular: true, info };
   }
 }
 
 /**
- * Removes an object that is still the one that was listed, as far as a look before can tell.
+ * Removes an object that is still the one that was listed, as far as the store keeps conditions, or a look before tells.
  * @throws SealdropError `source_changed`
  */
 export async function removeObject(
@@ -43,8 +44,9 @@ export async function removeObject(
   const problem = keyProblem(path);
   if (problem !== undefined)
     throw new SealdropError('key_not_storable', `${printable(key)} is left alone: ${problem}`);
-  const { etag } = await store.head(key, { signal });
-  if (etag !== info.etag)
-    throw new SealdropError('source_changed', `${store.address(key)} is another by now: it is left alone`);
-  await store.remove(key, { signal });
+  await store.remove(key, { ifMatch: info.etag, signal }).catch((cause: unknown) => {
+    if (!isSealdropError(cause) || cause.code !== 'precondition_failed') throw cause;
+    const address = printable(store.address(key));
+    throw new SealdropError('source_changed', `${address} is another by now: it is left alone`, { cause });
+  });
 }
