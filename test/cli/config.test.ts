@@ -1,6 +1,6 @@
 /** Configurations as their users meet them: made by `init`, approved by `trust`, used by name. */
 import { expect, test } from '@jest/globals';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Box, documents } from '../helpers/cli.js';
 import { addKeys } from '../helpers/cli-vault.js';
@@ -258,6 +258,82 @@ test('init without a terminal says what it needs; Ctrl-C leaves nothing', async 
   expect(here.has('sealdrop.config.json')).toBe(false);
 }, 60_000);
 
+const STORE = {
+  provider: 'oracle',
+  endpointUrl: 'https://store.example',
+  region: 'reg-1',
+  profile: 'prof-1',
+  caBundle: '/ca-1.pem',
+  account: 'acc-1',
+  pathStyle: false,
+  checksum: 'signature',
+  conditionalWrites: 'absent',
+  listVersion: 1,
+  listEncoding: 'none',
+  minPartSize: 6291456,
+  maxParts: 999,
+  maxAttempts: 7,
+  partSize: 7340032,
+  concurrency: 9,
+};
+/** Of each field of a store, what is seen of it. */
+const SHOWN = [
+  ...['--provider oracle', '--endpoint-url https://store.example', '--region reg-1', '--profile prof-1'],
+  ...['--ca-bundle /ca-1.pem', 'account=acc-1', 'path-style=no', 'checksum=signature', '--parallel 9'],
+  ...['conditional-writes=absent', 'list-version=1', 'list-encoding=none', 'min-part-size=6291456'],
+  ...['max-parts=999', 'max-attempts=7', '--part-size 7340032'],
+];
+const KEYS = {
+  publicKeys: ['/pub.pem'],
+  privateKeys: ['/priv.pem'],
+  recipients: ['kms:arn:aws:kms:eu-west-1:111122223333:key/theirs'],
+  keySet: 'secretsmanager:set-1',
+  keyProfile: 'keyprof-1',
+  keyName: 'name-1',
+  keyNamespace: 'space-1',
+};
+
+test('what is trusted is shown, each field of it', async () => {
+  const here = box();
+  const vault = { address: 's3://b/x', binding: 'allow', ...STORE };
+  here.write(
+    'sealdrop.config.json',
+    JSON.stringify({
+      vaults: {
+        kms: { ...vault, sse: 'aws:kms:key-1' },
+        own: { ...vault, sse: 'c', sseKeyFile: '/sse.key' },
+      },
+      keys: KEYS,
+      defaults: STORE,
+    }),
+  );
+  // No field has come that this test doesn't know.
+  const { properties } = JSON.parse(
+    readFileSync(new URL('../../sealdrop.schema.json', import.meta.url), 'utf8'),
+  ) as { properties: Record<string, { properties: object; additionalProperties: { properties: object } }> };
+  const fieldsOf = (of: object) => Object.keys(of).sort();
+  expect(fieldsOf(properties.defaults!.properties)).toEqual(fieldsOf(STORE));
+  expect(fieldsOf(properties.keys!.properties)).toEqual(fieldsOf(KEYS));
+  expect(fieldsOf(properties.vaults!.additionalProperties.properties)).toEqual(
+    fieldsOf({ ...vault, sse: '', sseKeyFile: '' }),
+  );
+  const said = (await here.run(['trust'])).stdout.toString();
+  const lines = said.trim().split('\n').slice(1);
+  const line = (begin: string) => lines.find((each) => each.startsWith(`  ${begin} `)) ?? '';
+  for (const text of SHOWN)
+    for (const begin of ['vault kms', 'vault own', 'every store']) expect(line(begin)).toContain(text);
+  for (const text of ['s3://b/x', 'binding: allow', '--sse aws:kms:key-1'])
+    expect(line('vault kms')).toContain(text);
+  for (const text of ['--sse c', '--sse-key-file /sse.key']) expect(line('vault own')).toContain(text);
+  for (const value of Object.values(KEYS).flat()) expect(said).toContain(value);
+  const [document] = documents(await here.run(['trust', '--json']));
+  expect(document).toMatchObject({ ...KEYS, defaults: STORE });
+  expect(document!.vaults).toEqual([
+    { name: 'kms', ...vault, sse: 'aws:kms:key-1' },
+    { name: 'own', ...vault, sse: 'c', sseKeyFile: '/sse.key' },
+  ]);
+});
+
 test('as JSON, and where the record cannot be written', async () => {
   const here = box();
   const made = await here.run([
@@ -282,7 +358,12 @@ test('as JSON, and where the record cannot be written', async () => {
   expect(documents(await here.run(['trust', '--json']))).toEqual([
     {
       config: here.path('sealdrop.config.json'),
-      vaults: [{ name: 'lab', address: 's3://b', binding: 'required', provider: 'abci', caBundle: 'ca.pem' }],
+      vaults: [
+        {
+          ...{ name: 'lab', address: 's3://b', binding: 'required', provider: 'abci', caBundle: 'ca.pem' },
+          ...{ conditionalWrites: 'all', listVersion: 1 },
+        },
+      ],
       defaults: {},
       publicKeys: [],
       privateKeys: [],

@@ -1,8 +1,9 @@
 import { Command } from 'commander';
-import { CONFIG_NAME, parseConfig, readNamed, type Config } from '../../config/config.js';
+import { CONFIG_NAME, parseConfig, readNamed, type Config, type KeyConfig } from '../../config/config.js';
 import { storeOptionsOf } from '../../config/store-options.js';
 import type { StoreSettings } from '../../config/settings.js';
 import { recordTrust } from '../../config/trust.js';
+import type { ServerSideEncryption } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
@@ -32,36 +33,48 @@ export function trustCommand(environment: Environment): Command {
     });
 }
 
+/** In words of the file. */
 function documentOf({ vaults, keys, defaults }: Config): object {
-  const placeOf = ({ endpointUrl, provider, caBundle }: StoreSettings) => ({
-    endpointUrl,
-    provider,
-    caBundle,
-  });
   return {
-    vaults: [...vaults].map(([name, { address, binding, settings }]) => ({
-      ...{ name, address, binding },
-      ...placeOf(settings),
+    vaults: [...vaults].map(([name, { address, binding, settings, sseKeyFile }]) => ({
+      ...{ name, address, binding, ...storeOf(settings) },
+      ...(sseKeyFile !== undefined && { sse: 'c', sseKeyFile }),
     })),
-    defaults: placeOf(defaults),
-    publicKeys: keys.publicKeys ?? [],
-    privateKeys: keys.privateKeys ?? [],
+    defaults: storeOf(defaults),
+    ...{ publicKeys: [], privateKeys: [], ...keys },
   };
 }
+
+const storeOf = ({ traits, sse, ...rest }: StoreSettings): object => ({
+  ...rest,
+  ...traits,
+  ...(sse && { sse: sseText(sse) }),
+});
+
+const sseText = (sse: ServerSideEncryption): string =>
+  sse.kind === 'aws:kms' && sse.keyId !== undefined ? `aws:kms:${sse.keyId}` : sse.kind;
+
+const WORDS: Readonly<Record<keyof KeyConfig, string>> = {
+  publicKeys: 'encrypts to',
+  recipients: 'encrypts to',
+  keySet: 'key set',
+  privateKeys: 'opens with',
+  keyProfile: 'key profile',
+  keyName: 'key name',
+  keyNamespace: 'key namespace',
+};
 
 function linesOf({ vaults, keys, defaults }: Config): string[] {
   const rows: [string, string][] = [];
   for (const [name, { address, binding, settings, sseKeyFile }] of vaults) {
     const more = [
-      ...(sseKeyFile === undefined ? [] : [`--sse-key-file ${sseKeyFile}`]),
+      ...(sseKeyFile === undefined ? [] : [`--sse c --sse-key-file ${sseKeyFile}`]),
       ...(binding === 'allow' ? ['binding: allow'] : []),
     ];
     rows.push([`vault ${name}`, [address, ...said(settings), ...more].join(' ')]);
   }
-  for (const path of keys.publicKeys ?? []) rows.push(['encrypts to', path]);
-  for (const path of keys.privateKeys ?? []) rows.push(['opens with', path]);
-  if (keys.keyName !== undefined) rows.push(['key name', keys.keyName]);
-  if (keys.keyNamespace !== undefined) rows.push(['key namespace', keys.keyNamespace]);
+  for (const [field, what] of Object.entries(WORDS))
+    for (const value of [keys[field as keyof KeyConfig] ?? []].flat()) rows.push([what, value]);
   const common = said(defaults);
   if (common.length > 0) rows.push(['every store', common.join(' ')]);
   if (rows.length === 0) return ['  nothing for this command'];
@@ -70,14 +83,12 @@ function linesOf({ vaults, keys, defaults }: Config): string[] {
 
 /** In words of the command line. */
 function said(settings: StoreSettings): string[] {
-  const { endpointUrl, region, profile, provider, caBundle, partSize, sse, account, traits } = settings;
+  const { endpointUrl, region, profile, provider, caBundle, account, traits } = settings;
+  const { partSize, concurrency, sse } = settings;
   const options = {
     ...{ '--provider': provider, '--endpoint-url': endpointUrl, '--region': region, '--profile': profile },
-    ...{
-      '--ca-bundle': caBundle,
-      '--part-size': partSize,
-      '--sse': sse && (sse.kind === 'aws:kms' && sse.keyId !== undefined ? `aws:kms:${sse.keyId}` : sse.kind),
-    },
+    ...{ '--ca-bundle': caBundle, '--part-size': partSize, '--parallel': concurrency },
+    '--sse': sse && sseText(sse),
   };
   return [
     ...Object.entries(options).flatMap(([name, value]) => (value === undefined ? [] : [`${name} ${value}`])),
