@@ -5,7 +5,7 @@ import type { Vault } from '../config/settings.js';
 import { exitCodeOf, SealdropError } from '../errors.js';
 import type { Encryptor } from '../ports.js';
 import { printable } from '../printable.js';
-import type { PutJob } from '../transfer/put.js';
+import type { ManifestWriter } from '../transfer/manifest.js';
 import { parseAddress } from '../address.js';
 import { isWithin } from '../real-path.js';
 import { folderPrefix } from '../transfer/tree/names.js';
@@ -29,7 +29,7 @@ export interface PutTreeContext {
   openVault: () => Promise<Vault>;
   encryptor: Encryptor;
   options: PutTreeOptions & { context: Record<string, string>; overwrite: boolean; preserve?: boolean };
-  record?: PutJob['record'];
+  manifest?: ManifestWriter;
   environment: Environment;
   output: Output;
 }
@@ -65,7 +65,7 @@ export async function putTrees(names: readonly string[], context: PutTreeContext
 const PARTIAL = new SealdropError('partial', 'some failed');
 
 async function putAll(sources: TreeSource[], { store }: Vault, context: PutTreeContext): Promise<void> {
-  const { encryptor, options, environment, output } = context;
+  const { encryptor, options, environment, output, manifest } = context;
   const { signal } = environment;
   const reporter = new TreeReporter(environment, output, {
     done: 'stored',
@@ -85,7 +85,10 @@ async function putAll(sources: TreeSource[], { store }: Vault, context: PutTreeC
       context: options.context,
       preserve: options.preserve,
       overwrite: options.overwrite,
-      record: context.record,
+      ...(manifest && {
+        record: (entry) => manifest.add(entry),
+        recorded: (stored) => manifest.has(stored),
+      }),
       emptyDirectories: options.emptyDirectories,
       resume: options.resume,
       dryRun: options.dryRun,

@@ -17,8 +17,13 @@ export async function verifyManifest(
   { store, key: prefix }: Vault,
   { environment, output }: { environment: Environment; output: Output },
 ): Promise<void> {
-  const entries = await readManifest(file);
+  const { entries, damaged } = await readManifest(file);
   const counts = { as_stored: 0, replaced: 0, missing: 0, unlisted: 0, failed: 0 };
+  if (damaged > 0)
+    output.warn(
+      `${printable(file)} is damaged, in ${lines(damaged)}: whether what stood there is in the vault cannot be told`,
+      'take that out, and store again what it named: put -r --resume --manifest finds it',
+    );
   const progress = startProgress(output, printable(store.address(prefix)));
   const wanted = [...entries.values()].filter(({ key }) => key.startsWith(prefix));
   if (wanted.length === 0)
@@ -43,9 +48,10 @@ export async function verifyManifest(
   }
   const { as_stored: same, replaced, missing, unlisted, failed } = counts;
   output.result(
-    { summary: counts },
+    { summary: { ...counts, ...(damaged > 0 && { damaged }) } },
     `${same} as stored (${formatBytes(bytes)} read), ${replaced} replaced, ${missing} missing, ${unlisted} not in the manifest` +
-      (failed > 0 ? `, ${failed} not to be read` : ''),
+      (failed > 0 ? `, ${failed} not to be read` : '') +
+      (damaged > 0 ? `, ${lines(damaged)} damaged` : ''),
   );
   if (replaced + missing > 0)
     throw new SealdropError(
@@ -55,8 +61,10 @@ export async function verifyManifest(
         hint: 'somebody deleted them, or put others in their place, older ones perhaps; an own put without --manifest does so, too',
       },
     );
-  if (failed > 0) environment.exitCode = 6;
+  if (failed + damaged > 0) environment.exitCode = 6;
 }
+
+const lines = (count: number): string => (count === 1 ? '1 line' : `${count} lines`);
 
 function say({ key, finding, size, error }: ManifestCheck, address: string, output: Output): void {
   if (finding === 'failed') return output.error(error, { key, finding });

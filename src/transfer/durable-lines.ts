@@ -15,11 +15,14 @@ export class DurableLines {
     this.#path = path;
   }
 
-  /** @throws SealdropError `target_unwritable` */
-  static async open(path: string): Promise<DurableLines> {
+  /**
+   * @param afterTorn a line to put behind one that is not whole
+   * @throws SealdropError `target_unwritable`
+   */
+  static async open(path: string, { afterTorn }: { afterTorn?: string } = {}): Promise<DurableLines> {
     try {
       const handle = await open(path, 'a+', 0o600);
-      await endTornLine(handle).catch(async (error: unknown) => {
+      await endTornLine(handle, afterTorn).catch(async (error: unknown) => {
         await handle.close();
         throw error;
       });
@@ -59,11 +62,16 @@ export class DurableLines {
 }
 
 /** After a line that a machine which went down did not write to its end. */
-async function endTornLine(handle: FileHandle): Promise<void> {
+async function endTornLine(handle: FileHandle, afterTorn?: string): Promise<void> {
+  if (await endsInLine(handle)) await handle.appendFile(afterTorn === undefined ? '\n' : `\n${afterTorn}\n`);
+}
+
+/** Whether the last line has no end. */
+export async function endsInLine(handle: FileHandle): Promise<boolean> {
   const { size } = await handle.stat();
-  if (size === 0) return;
+  if (size === 0) return false;
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
-  if (buffer.toString() !== '\n') await handle.appendFile('\n');
+  return buffer.toString() !== '\n';
 }
 
 function unwritable(path: string, cause: unknown): SealdropError {

@@ -2,10 +2,10 @@
  * A list of what was stored, kept elsewhere than in the vault: it finds what a store lost, or brought back from before.
  * It holds digests of ciphertext alone. Lines of JSON; of several for one key the last counts.
  */
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable, printableJson } from '../printable.js';
-import { DurableLines } from './durable-lines.js';
+import { DurableLines, endsInLine } from './durable-lines.js';
 
 export interface ManifestEntry {
   /** The vault key. */
@@ -16,26 +16,42 @@ export interface ManifestEntry {
   readonly sha256: string;
 }
 
+export interface Manifest {
+  readonly entries: Map<string, ManifestEntry>;
+  /** Lines that cannot be read: what they named may be gone, and is not missed. */
+  readonly damaged: number;
+}
+
 /** Adds to a manifest, which may be there already. */
 export class ManifestWriter {
   readonly #lines: DurableLines;
+  readonly #sizes: Map<string, number>;
 
-  private constructor(lines: DurableLines) {
+  private constructor(lines: DurableLines, sizes: Map<string, number>) {
     this.#lines = lines;
+    this.#sizes = sizes;
   }
 
   /** @throws SealdropError `target_unwritable`; `usage` where something else than a manifest is there */
   static async open(path: string): Promise<ManifestWriter> {
     // What is there has to be a manifest: a wrong name must not spoil a file.
-    await readManifest(path).catch((error: unknown) => {
+    const { entries } = await readManifest(path).catch((error: unknown) => {
       if ((error as SealdropError).code !== 'source_not_found') throw error;
+      return { entries: new Map<string, ManifestEntry>() };
     });
-    return new ManifestWriter(await DurableLines.open(path));
+    const sizes = new Map([...entries.values()].map(({ key, size }) => [key, size]));
+    return new ManifestWriter(await DurableLines.open(path, { afterTorn: TORN }), sizes);
+  }
+
+  /** Whether an object of this size stands in it. */
+  has({ key, size }: Pick<ManifestEntry, 'key' | 'size'>): boolean {
+    return this.#sizes.get(key) === size;
   }
 
   /** Durable when it resolves: what was stored and stands in no manifest would not be missed. */
   async add({ key, size, sha256 }: ManifestEntry): Promise<void> {
     await this.#lines.add(printableJson({ key, size, sha256 }));
+    this.#sizes.set(key, size);
   }
 
   async close(): Promise<void> {
@@ -44,7 +60,7 @@ export class ManifestWriter {
 }
 
 /** @throws SealdropError `source_not_found`, `source_unreadable`, `usage` with the line that is none of a manifest */
-export async function readManifest(path: string): Promise<Map<string, ManifestEntry>> {
+export async function readManifest(path: string): Promise<Manifest> {
   const handle = await open(path).catch((cause: unknown) => {
     if (systemCode(cause) === 'ENOENT')
       throw new SealdropError('source_not_found', `there is no manifest ${printable(path)}`, { cause });
@@ -54,30 +70,44 @@ export async function readManifest(path: string): Promise<Map<string, ManifestEn
       { cause },
     );
   });
-  const entries = new Map<string, ManifestEntry>();
   try {
     if (!(await handle.stat()).isFile())
       throw new SealdropError('usage', `${printable(path)} is no manifest: it is no file`);
-    let number = 0;
-    let wrong = 0;
-    for await (const line of handle.readLines({ autoClose: false })) {
-      number++;
-      const entry = parse(line);
-      if (entry !== undefined) entries.set(entry.key, entry);
-      // The beginning of one of ours, torn when its machine went down.
-      else if (!line.startsWith(BEGINNING.slice(0, line.length))) wrong ||= number;
-    }
-    if (wrong > 0)
-      throw new SealdropError('usage', `${printable(path)} is no manifest: line ${wrong}`, {
-        hint: 'a manifest is what put --manifest FILE writes',
-      });
+    return await readLines(handle, path);
   } finally {
     await handle.close();
   }
-  return entries;
 }
 
 const BEGINNING = '{"key":"';
+/** Stands behind a line that was torn when its machine went down: the put whose line it was never said that it was done. */
+const TORN = '{"torn":true}';
+
+const isTorn = (line: string): boolean =>
+  [BEGINNING, TORN].some((begin) => line.startsWith(begin.slice(0, line.length)));
+
+async function readLines(handle: FileHandle, path: string): Promise<Manifest> {
+  const entries = new Map<string, ManifestEntry>();
+  let number = 0;
+  let damaged = 0;
+  /** Whether the line before is half of one. */
+  let half = false;
+  for await (const line of handle.readLines({ autoClose: false })) {
+    number++;
+    const entry = parse(line);
+    if (entry !== undefined) entries.set(entry.key, entry);
+    else if (line === TORN) damaged -= Number(half);
+    else if (!isTorn(line))
+      throw new SealdropError('usage', `${printable(path)} is no manifest: line ${number}`, {
+        hint: 'a manifest is what put --manifest FILE writes',
+      });
+    else if (line !== '') damaged++;
+    half = entry === undefined && line !== TORN && (half || line !== '');
+  }
+  // Nothing went on behind it.
+  if (half && (await endsInLine(handle))) damaged--;
+  return { entries, damaged };
+}
 
 function parse(line: string): ManifestEntry | undefined {
   let value: unknown;

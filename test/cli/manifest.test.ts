@@ -60,6 +60,46 @@ test.each(['s3', 'directory'] as const)('a vault on %s that loses, swaps, and br
   });
 });
 
+test('what was stored and not recorded, when the machine went down, is stored again by --resume', async () => {
+  const vault = await newVault('directory', server);
+  const { box } = vault;
+  for (const name of ['a', 'b', 'c']) box.write(`tree/${name}`, name);
+  const put = 'sealdrop put -r tree {vault}/ --public-key public_key.pem --manifest stored.jsonl --resume';
+  await box.transcript(`
+    $ ${put}
+    ! 3 files stored (3 B)
+    # The second line was torn; the third never came.
+    $ head -c $(($(head -1 stored.jsonl | wc -c) + 20)) stored.jsonl > torn; mv torn stored.jsonl
+    $ ${put}
+    ! 2 files stored (2 B), 1 there already
+    $ ${put}
+    ! 3 there already
+    $ sealdrop verify {vault}/ --manifest stored.jsonl --quiet
+  `);
+  const [key = ''] = await vault.keys();
+  await box.run(['rm', `${vault.address}/${key}`]);
+  expect((await box.run(['verify', `${vault.address}/`, '--manifest', 'stored.jsonl'])).code).toBe(5);
+});
+
+test('a damaged line is no line that was torn: what it named could be gone', async () => {
+  const vault = await newVault('directory', server);
+  const { box } = vault;
+  for (const name of ['a', 'b', 'c']) box.write(`tree/${name}`, name);
+  await box.transcript(`
+    $ sealdrop put -r tree {vault}/ --public-key public_key.pem --manifest stored.jsonl --files 1
+    ! 3 files stored (3 B)
+    $ sed -i '2s/.$//' stored.jsonl
+    $ sealdrop rm {vault}/tree/b --quiet
+    $ sealdrop verify {vault}/ --manifest stored.jsonl
+    ! warning: stored.jsonl is damaged, in 1 line: whether what stood there is in the vault cannot be told
+    ! hint: take that out, and store again what it named: put -r --resume --manifest finds it
+    ! 2 as stored (872 B read), 0 replaced, 0 missing, 0 not in the manifest, 1 line damaged
+    [6]
+    $ sealdrop verify {vault}/ --manifest stored.jsonl --json 2>&- | tail -1
+    > {"summary":{"as_stored":2,"replaced":0,"missing":0,"unlisted":0,"failed":0,"damaged":1}}
+  `);
+});
+
 test('a file that is no manifest is not written to, and nothing is stored', async () => {
   const vault = await newVault('directory', server);
   vault.box.write('a', 'one');

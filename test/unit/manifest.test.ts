@@ -23,16 +23,48 @@ async function add(...entries: ManifestEntry[]): Promise<void> {
 test('is added to; of several entries for a key the last counts', async () => {
   await add(entry('a'), entry('b\n"\u2028日本'));
   await add(entry('a', 'f'));
-  const read = await readManifest(path);
-  expect([...read.values()]).toEqual([entry('a', 'f'), entry('b\n"\u2028日本')]);
+  const { entries } = await readManifest(path);
+  expect([...entries.values()]).toEqual([entry('a', 'f'), entry('b\n"\u2028日本')]);
 });
 
 test('that ends in a torn line is read without it, and goes on behind what is whole', async () => {
+  for (const torn of ['{"key":"b","si', '{"k', JSON.stringify(entry('b')).slice(0, -1)]) {
+    await rm(path, { force: true });
+    await add(entry('a'));
+    await appendFile(path, torn);
+    expect(await readManifest(path)).toMatchObject({ damaged: 0 });
+    await add(entry('c'));
+    await add(entry('d'));
+    const { entries, damaged } = await readManifest(path);
+    expect({ keys: [...entries.keys()], damaged }).toEqual({ keys: ['a', 'c', 'd'], damaged: 0 });
+  }
+});
+
+test('a line that was damaged later is counted: what it named is missed', async () => {
+  await add(entry('a'), entry('b'), entry('c'));
+  const lines = (await readFile(path, 'utf8')).trimEnd().split('\n');
+  for (const damage of ['{"key":"b","si', '{"key":"b","size":7,"sha256":"0"}', '{"key":"'])
+    for (const [text, count] of [
+      [`${lines[0]}\n${damage}\n${lines[2]}\n`, 1],
+      [`${damage}\n${damage}\n${lines[2]}\n`, 2],
+      // Behind the last whole line, with its end: nothing that was torn.
+      [`${lines[0]}\n${damage}\n`, 1],
+    ] as const) {
+      await writeFile(path, text);
+      expect(await readManifest(path)).toMatchObject({ damaged: count });
+      await add(entry('d'));
+      expect(await readManifest(path)).toMatchObject({ damaged: count });
+    }
+});
+
+test('knows what stands in it already, of this size', async () => {
   await add(entry('a'));
   await appendFile(path, '{"key":"b","si');
-  expect([...(await readManifest(path)).keys()]).toEqual(['a']);
-  await add(entry('c'));
-  expect([...(await readManifest(path)).keys()]).toEqual(['a', 'c']);
+  const writer = await ManifestWriter.open(path);
+  await writer.add(entry('c'));
+  const has = (key: string, size = 7) => writer.has({ key, size });
+  expect([has('a'), has('a', 8), has('b'), has('c')]).toEqual([true, false, false, true]);
+  await writer.close();
 });
 
 test('two at the same time lose nothing of each other', async () => {
@@ -46,7 +78,7 @@ test('two at the same time lose nothing of each other', async () => {
   });
   await Promise.all(adding);
   for (const writer of writers) await writer.close();
-  expect((await readManifest(path)).size).toBe(100);
+  expect((await readManifest(path)).entries.size).toBe(100);
 });
 
 test('another file is not taken for one, nor written to', async () => {

@@ -7,7 +7,7 @@ import type { Encryptor } from '../../ports.js';
 import { printable, shellQuoted } from '../../printable.js';
 import { objectContext } from '../../transfer/context.js';
 import { ManifestWriter } from '../../transfer/manifest.js';
-import { counted, put, type PutJob, type PutReport } from '../../transfer/put.js';
+import { counted, put, type PutReport } from '../../transfer/put.js';
 import { openFileSource, streamSource, type Source } from '../../transfer/source.js';
 import { streamTarget } from '../../transfer/target.js';
 import { forEach, openOutput, type Environment } from '../command.js';
@@ -79,8 +79,8 @@ export function putCommand(environment: Environment): Command {
       assertSources(sources, target);
       const context = { options, environment, output };
       if (options.recursive === true)
-        return withManifest(options, async (record) =>
-          putRecursively(sources, target, { ...context, record }),
+        return withManifest(options, async (manifest) =>
+          putRecursively(sources, target, { ...context, manifest }),
         );
       tree.assertNoTreeOptions(options);
       const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
@@ -94,9 +94,9 @@ export function putCommand(environment: Environment): Command {
       if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
       try {
         assertPlace(vault.key, sources, target);
-        await withManifest(options, async (record) =>
+        await withManifest(options, async (manifest) =>
           forEach(sources, environment, output, (source) =>
-            putOne(source, { ...context, vault, encryptor, record }),
+            putOne(source, { ...context, vault, encryptor, manifest }),
           ),
         );
       } finally {
@@ -108,7 +108,12 @@ export function putCommand(environment: Environment): Command {
 async function putRecursively(
   names: readonly string[],
   target: string,
-  { options, environment, output, record }: Pick<PutContext, 'options' | 'environment' | 'output' | 'record'>,
+  {
+    options,
+    environment,
+    output,
+    manifest,
+  }: Pick<PutContext, 'options' | 'environment' | 'output' | 'manifest'>,
 ): Promise<void> {
   if (target === '-' || names.includes('-'))
     throw new SealdropError('usage', 'standard input and output take one file: leave -r out');
@@ -117,7 +122,8 @@ async function putRecursively(
   // The place itself is what may become a vault, not what it lies in.
   const place = address.kind === 'file' && !target.endsWith('/') ? `${target}/` : target;
   await putTrees(names, {
-    ...{ encryptor, options, environment, output, record },
+    ...{ encryptor, options, environment, output },
+    ...(manifest && { manifest }),
     openVault: async () => {
       // A dry run makes no vault.
       const use = options.dryRun === true ? 'plan' : 'write';
@@ -193,18 +199,18 @@ interface PutContext {
   options: PutOptions;
   environment: Environment;
   output: Output;
-  record?: PutJob['record'];
+  manifest?: ManifestWriter | undefined;
 }
 
 /** The manifest is there, and one of ours, before anything is stored. */
 async function withManifest(
   { manifest }: PutOptions,
-  act: (record: PutJob['record']) => Promise<void>,
+  act: (manifest: ManifestWriter | undefined) => Promise<void>,
 ): Promise<void> {
   if (manifest === undefined) return act(undefined);
   const writer = await ManifestWriter.open(manifest);
   try {
-    await act(async (entry) => writer.add(entry));
+    await act(writer);
   } finally {
     await writer.close();
   }
@@ -212,7 +218,7 @@ async function withManifest(
 
 async function putOne(
   name: string,
-  { vault, encryptor, options, environment, output, record }: PutContext,
+  { vault, encryptor, options, environment, output, manifest }: PutContext,
 ): Promise<void> {
   const { store } = vault;
   const key = vault.key === '' || vault.key.endsWith('/') ? vault.key + basename(resolve(name)) : vault.key;
@@ -230,7 +236,7 @@ async function putOne(
       expectedSize: options.expectedSize,
       overwrite: options.overwrite,
       preserve: options.preserve,
-      record,
+      record: manifest && (async (entry) => manifest.add(entry)),
       signal: environment.signal,
       onProgress: (bytes) => progress.done(bytes),
     });

@@ -48,6 +48,8 @@ export interface PutTreeJob extends FilePutting, Omit<TreeRunOptions, 'signal'> 
   emptyDirectories?: boolean;
   /** Leave what an earlier run stored of files that have not changed since. */
   resume?: boolean;
+  /** Whether it took this object into the manifest too; what it did not is stored again. Default: all that is there. */
+  recorded?: (stored: ObjectInfo) => boolean;
   dryRun?: boolean;
   /** Plaintext bytes that were read since it was told last. */
   onBytes?: (bytes: number) => void;
@@ -182,6 +184,7 @@ async function* nothing(): AsyncGenerator<Uint8Array> {}
 /** Whether an object is what this file would become: of exactly its size, and stored after the last change. */
 function isStored(stored: ObjectInfo, entry: WalkEntry, job: PutTreeJob): boolean {
   const { key } = stored;
+  if (job.recorded?.(stored) === false) return false;
   const stats = entry.kind === 'file' ? entry.stats : undefined;
   const emptyDirectory = entry.kind === 'empty_directory';
   const context = messageContext({ ...job, key, emptyDirectory }, stats);
