@@ -35,7 +35,7 @@ function refused(text: string, answer: string, instead: ChecksumMode | undefined
 }
 
 /** What `auto` comes to: docs/stores.md. */
-function modeOf({ traits, url, aws }: RawStore): Exclude<ChecksumMode, 'auto'> {
+export function modeOf({ traits, url, aws }: RawStore): Exclude<ChecksumMode, 'auto'> {
   const { checksum = 'auto' } = traits;
   if (checksum !== 'auto') return checksum;
   return url.protocol === 'http:' ? 'signature' : aws ? 'crc32' : 'md5';

@@ -13,7 +13,8 @@ const MANY = [10_000, 5_000, 1_000, 500, 100];
 export async function checkMultipart(scratch: Scratch): Promise<Found[]> {
   const sized = await checkSizes(scratch);
   if (sized.verdict === 'broken') return [sized];
-  return [sized, await checkNumbers(scratch), await checkUnequal(scratch), await checkAbort(scratch)];
+  const least = sized.settings?.minPartSize ?? leastOf(scratch);
+  return [sized, await checkNumbers(scratch), await checkUnequal(scratch, least), await checkAbort(scratch)];
 }
 
 /** Two parts of this size and a small last one. @returns why not, or undefined, and the ETag of the whole */
@@ -40,9 +41,10 @@ async function upload(
   return { etag: unquoted(head.headers.etag), parts };
 }
 
+const leastOf = ({ raw }: Scratch): number => Math.max(LEAST, raw.traits.minPartSize ?? 0);
+
 async function checkSizes(scratch: Scratch): Promise<Found> {
-  const { minPartSize } = scratch.raw.traits;
-  const least = Math.max(LEAST, minPartSize ?? 0);
+  const least = leastOf(scratch);
   const first = await upload(scratch, 'multipart', [least, least, 1000]);
   if (first.refused === undefined) {
     const shape = isUsual(first.etag ?? '', first.parts)
@@ -85,9 +87,8 @@ async function checkNumbers(scratch: Scratch): Promise<Found> {
   return broken('parts beyond the 100th are refused');
 }
 
-async function checkUnequal(scratch: Scratch): Promise<Found> {
-  const { minPartSize = LEAST } = scratch.raw.traits;
-  const { refused } = await upload(scratch, 'unequal', [minPartSize + MIB, minPartSize, 1000]);
+async function checkUnequal(scratch: Scratch, least: number): Promise<Found> {
+  const { refused } = await upload(scratch, 'unequal', [least + MIB, least, 1000]);
   if (refused === undefined) return ok('parts may differ in size');
   return note(`all parts but the last must have one size (${refused}): sealdrop sends them so`);
 }

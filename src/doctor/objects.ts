@@ -1,5 +1,6 @@
 /** Small objects: whether they come back as they were sent, with what was said of them. */
 import { createHash } from 'node:crypto';
+import { modeOf } from './checksums.js';
 import { broken, note, ok, setting, warning, type Found } from './finding.js';
 import { answered, isDone, unquoted, type Scratch } from './scratch.js';
 
@@ -19,7 +20,7 @@ const permission = (status: number) =>
     ? 'the credentials lack s3:PutObject or s3:GetObject: docs/stores.md, "Permissions"'
     : undefined;
 
-/** Whether an ETag is what uploads can be checked by: over https, where no other check is chosen, they are. */
+/** Whether an ETag is what uploads can be checked by: over https, where no other check is chosen, they are by it. */
 export async function checkEtag(scratch: Scratch): Promise<Found> {
   const { raw } = scratch;
   const put = await scratch.send({ method: 'PUT', key: 'etag', body: BODY });
@@ -31,7 +32,12 @@ export async function checkEtag(scratch: Scratch): Promise<Found> {
   if (etag.toLowerCase() === MD5.toString('hex')) return ok('an ETag is the MD5');
   if (!/^[0-9a-f]{32}$/i.test(etag))
     return note("an ETag is no MD5: the store's own check of what arrives counts");
-  return setting('an ETag looks like an MD5 and is none', { checksum: 'signature' }, raw.traits);
+  if (put.headers['x-amz-server-side-encryption']?.startsWith('aws:') === true)
+    return note('aws:kms hides the MD5 that an ETag would be: uploads are checked in other ways');
+  const text = 'an ETag looks like an MD5 and is none';
+  return modeOf(raw) === 'md5'
+    ? setting(text, { checksum: 'signature' }, raw.traits)
+    : note(`${text}: nothing relies on it`);
 }
 
 export async function checkMetadata(scratch: Scratch): Promise<Found[]> {

@@ -123,6 +123,15 @@ const PITFALLS: Record<string, Pitfall> = {
     ...{ check: 'etag', verdict: 'setting', text: /looks like an MD5 and is none/ },
     settings: { checksum: 'signature' },
   },
+  'has such ETags, where nothing relies on them': {
+    faults: { etag: 'hex' },
+    traits: { checksum: 'crc32' },
+    ...{ check: 'etag', verdict: 'note', text: /looks like an MD5 and is none: nothing relies on it/ },
+  },
+  'encrypts all with a key of its KMS': {
+    faults: { kms: true },
+    ...{ check: 'etag', verdict: 'note', text: /aws:kms hides the MD5/ },
+  },
   'has ETags of another shape': {
     faults: { etag: 'opaque', multipartEtag: 'opaque' },
     ...{ check: 'etag', verdict: 'note', text: /no MD5/ },
@@ -276,6 +285,13 @@ test('a store without a peculiarity', async () => {
   const { findings, settings } = await examined();
   expect(settings).toEqual({});
   expect(findings.filter(({ verdict }) => verdict === 'broken' || verdict === 'setting')).toEqual([]);
+}, 60_000);
+
+test('what parts of one size are too small for is not tried with parts of several', async () => {
+  store.faults = { minPart: 8 * MIB };
+  const { findings } = await examined();
+  const texts = findings.filter(({ check }) => check === 'multipart').map(({ text }) => text);
+  expect(texts).toContainEqual('parts may differ in size');
 }, 60_000);
 
 test('a store without multipart uploads: said, and small objects work', async () => {

@@ -19,6 +19,8 @@ export interface Faults {
   /** Looks like an MD5, or not. */
   etag?: 'hex' | 'opaque';
   multipartEtag?: 'opaque';
+  /** Encrypts all with SSE-KMS, and says so: no ETag is an MD5 then. */
+  kms?: boolean;
   dropMetadata?: boolean;
   letters?: 'rfc2047' | 'refused';
   ifNoneMatch?: 'ignored' | 'unknown';
@@ -144,11 +146,13 @@ class Store {
       body: Buffer.concat(pieces),
     };
     const { status, headers = {}, body = '' } = this.#answer(call);
-    const { skew = 0 } = this.faults;
+    const { skew = 0, kms = false } = this.faults;
+    const sealed = kms && call.key !== '' && call.method !== 'DELETE' && status < 300;
     response.writeHead(status, {
       date: new Date(Date.now() + skew).toUTCString(),
       ...(typeof body === 'string' && body !== '' && { 'content-type': 'application/xml' }),
       'content-length': Buffer.byteLength(body),
+      ...(sealed && { 'x-amz-server-side-encryption': 'aws:kms' }),
       ...headers,
     });
     response.end(call.method === 'HEAD' ? undefined : body);
@@ -218,7 +222,7 @@ class Store {
   }
 
   #etagOf(body: Buffer): string {
-    if (this.faults.etag === 'hex') return `"${randomBytes(16).toString('hex')}"`;
+    if (this.faults.etag === 'hex' || this.faults.kms === true) return `"${randomBytes(16).toString('hex')}"`;
     return this.faults.etag === 'opaque' ? `"${randomUUID()}"` : `"${md5(body).toString('hex')}"`;
   }
 
