@@ -16,6 +16,12 @@ export const PROVIDERS = [
 ] as const;
 export type ProviderName = (typeof PROVIDERS)[number];
 
+/** Whose endpoints begin with an account, and what it is called there. */
+export const ACCOUNTS: Readonly<Partial<Record<ProviderName, string>>> = {
+  r2: 'account id',
+  oracle: 'Object Storage namespace',
+};
+
 /**
  * Which conditions on writes a store keeps: If-None-Match and If-Match, If-None-Match alone, or neither. What it doesn't
  * keep isn't sent: the object is looked at before, which leaves a moment for others.

@@ -3,14 +3,12 @@
  * goes before what stands here. Where a vendor doesn't document that it keeps conditions on writes, none are relied on.
  */
 import { SealdropError } from '../errors.js';
-import type { ProviderName, StoreTraits } from '../store-traits.js';
+import { ACCOUNTS, type ProviderName, type StoreTraits } from '../store-traits.js';
 
 export interface Provider {
   readonly title: string;
   /** `{region}` and `{account}` stand for what has to be given. Undefined: everybody has an own one. */
   readonly endpoint?: string;
-  /** What `{account}` is called there. */
-  readonly account?: string;
   /** The one region there is. */
   readonly region?: string;
   /** Where none is given. */
@@ -56,7 +54,6 @@ export const PROVIDERS_BY_NAME: Readonly<Record<ProviderName, Provider>> = {
   r2: {
     title: 'Cloudflare R2',
     endpoint: 'https://{account}.r2.cloudflarestorage.com',
-    account: 'account id',
     region: 'auto',
     traits: { conditionalWrites: 'all', maxAttempts: 8 },
     metadataBytes: 8192,
@@ -89,7 +86,6 @@ export const PROVIDERS_BY_NAME: Readonly<Record<ProviderName, Provider>> = {
   oracle: {
     title: 'Oracle Cloud Infrastructure Object Storage',
     endpoint: 'https://{account}.compat.objectstorage.{region}.oraclecloud.com',
-    account: 'Object Storage namespace',
     traits: { conditionalWrites: 'none' },
     metadataBytes: METADATA,
   },
@@ -108,19 +104,19 @@ export function endpointOf(
   return provider.endpoint?.replace(/\{(region|account)\}/g, (_, what: 'region' | 'account') => {
     const value = what === 'region' ? region : account;
     if (!value)
-      throw new SealdropError('usage', `the endpoint of ${provider.title} needs ${MISSING[what](provider)}`, {
+      throw new SealdropError('usage', `the endpoint of ${provider.title} needs ${MISSING[what](name)}`, {
         hint: what === 'region' ? 'name it: --region REGION' : 'name it: --store-option account=NAME',
       });
     // It becomes part of a host's name, and must not become another host.
     if (!/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(value))
-      throw new SealdropError('usage', `${MISSING[what](provider)} must be of letters, digits and hyphens`);
+      throw new SealdropError('usage', `${MISSING[what](name)} must be of letters, digits and hyphens`);
     return value;
   });
 }
 
 const MISSING = {
   region: () => 'a region',
-  account: ({ account }: Provider) => `an ${account ?? 'account'}`,
+  account: (name: ProviderName) => `an ${ACCOUNTS[name] ?? 'account'}`,
 };
 
 /** What holds for a store: what was given, and else what its provider has. */

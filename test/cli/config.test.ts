@@ -2,6 +2,9 @@
 import { expect, test } from '@jest/globals';
 import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseConfig } from '../../src/config/config.js';
+import { located } from '../../src/config/named-vaults.js';
+import { resolvePlace } from '../../src/store/s3-config.js';
 import { Box, documents } from '../helpers/cli.js';
 import { addKeys } from '../helpers/cli-vault.js';
 
@@ -229,6 +232,8 @@ test('init asks at a terminal', async () => {
       { wait: 'file:///directory): ', send: 's3://bucket-test/in/\n' },
       { wait: '[custom]: ', send: 'nonsense\n' },
       { wait: 'custom) [custom]: ', send: 'r2\n' },
+      { wait: 'Account id: ', send: 'a.b\n' },
+      { wait: 'digits and hyphens', send: 'acc-1\n' },
       { wait: 'Profile', send: '\n' },
       { wait: 'Public key', send: 'public_key.pem\n' },
     ],
@@ -236,9 +241,48 @@ test('init asks at a terminal', async () => {
   expect(screen).toContain('wrote sealdrop.config.json');
   expect(code).toBe(0);
   expect(JSON.parse(here.read('sealdrop.config.json').toString())).toEqual({
-    vaults: { lab: { address: 's3://bucket-test/in/', provider: 'r2' } },
+    vaults: { lab: { address: 's3://bucket-test/in/', provider: 'r2', account: 'acc-1' } },
     keys: { publicKeys: ['public_key.pem'] },
   });
+  expect(await endpointOfLab(here)).toBe('https://acc-1.r2.cloudflarestorage.com');
+}, 60_000);
+
+/** Where the store of the vault that was written is. */
+async function endpointOfLab(here: Box): Promise<string | undefined> {
+  const config = await parseConfig(here.read('sealdrop.config.json'), here.path('sealdrop.config.json'));
+  const { settings } = located('lab:x', config);
+  return (await resolvePlace({ ...settings, endpoint: settings.endpointUrl })).endpoint.url;
+}
+
+test('init asks for all that the endpoint of a provider is made of', async () => {
+  const here = box();
+  const { code } = await here.terminal(
+    ['init', '--vault-name', 'lab', '--provider', 'oracle'],
+    [
+      { wait: 'file:///directory): ', send: 's3://bucket-test/\n' },
+      { wait: 'Object Storage namespace: ', send: 'ns1\n' },
+      { wait: 'Region', send: 'ap-tokyo-1\n' },
+      { wait: 'Profile', send: '\n' },
+      { wait: 'Public key', send: '\n' },
+    ],
+  );
+  expect(code).toBe(0);
+  expect(await endpointOfLab(here)).toBe('https://ns1.compat.objectstorage.ap-tokyo-1.oraclecloud.com');
+  const init = 'sealdrop init --vault-name lab --address s3://bucket-test/ --provider r2';
+  await here.transcript(`
+    $ rm sealdrop.config.json
+    $ ${init}
+    ! error: the endpoint of r2 needs an account id
+    ! hint: name it: --store-option account=NAME
+    [2]
+    $ ${init} --store-option account=acc-2 --quiet
+  `);
+  expect(await endpointOfLab(here)).toBe('https://acc-2.r2.cloudflarestorage.com');
+  await here.transcript(`
+    $ rm sealdrop.config.json
+    $ ${init} --endpoint-url https://store.example --quiet
+  `);
+  expect(await endpointOfLab(here)).toBe('https://store.example');
 }, 60_000);
 
 test('init without a terminal says what it needs; Ctrl-C leaves nothing', async () => {

@@ -7,7 +7,7 @@ import { recordTrust, userFolder } from '../../config/trust.js';
 import { SealdropError } from '../../errors.js';
 import { isKeyFile } from '../../key-input.js';
 import { printable, shellQuoted } from '../../printable.js';
-import { PROVIDERS } from '../../store-traits.js';
+import { ACCOUNTS, PROVIDERS } from '../../store-traits.js';
 import { writeNewFile } from '../../transfer/target.js';
 import { ask, isTerminal, type Question } from '../ask.js';
 import { openOutput, type Environment } from '../command.js';
@@ -22,6 +22,8 @@ interface InitOptions extends shared.StoreOptions, shared.OutputOptions {
   keyName?: string;
   keyNamespace?: string;
   user?: boolean;
+  /** An answer; as an option it is one of --store-option. */
+  account?: string;
 }
 
 const EXAMPLES = `
@@ -57,6 +59,7 @@ export function initCommand(environment: Environment): Command {
     .action(async (options: InitOptions) => {
       const output = openOutput(environment, options);
       const answered = isComplete(options) ? options : await asked(options, environment);
+      assertAccount(answered);
       const path = options.user === true ? join(userFolder(), 'config.json') : CONFIG_NAME;
       const bytes = Buffer.from(`${JSON.stringify(documentOf(answered), null, 2)}\n`);
       // Judged before it is written.
@@ -84,6 +87,21 @@ async function assertKeys({ publicKey, privateKey }: InitOptions, { parts }: Env
       throw new SealdropError('key_file_not_found', `there is no key file ${printable(file)}`);
 }
 
+/** @throws SealdropError `usage` where the endpoint of the provider could not be told */
+function assertAccount(options: InitOptions): void {
+  const name = accountOf(options);
+  if (name === undefined || (options.account ?? options.storeOption?.account) !== undefined) return;
+  throw new SealdropError('usage', `the endpoint of ${options.provider} needs an ${name}`, {
+    hint: 'name it: --store-option account=NAME',
+  });
+}
+
+/** What the account is called that the endpoint begins with. */
+const accountOf = (options: InitOptions): string | undefined =>
+  isS3(options) && options.provider && options.endpointUrl === undefined
+    ? ACCOUNTS[options.provider]
+    : undefined;
+
 const list = (flags: string, description: string) =>
   new Option(flags, description)
     .argParser((value: string, before: string[]) => [...before, value])
@@ -106,20 +124,24 @@ async function asked(options: InitOptions, { signal }: Environment): Promise<Ini
       hint: 'there is no terminal to ask at: give --vault-name NAME and --address ADDRESS',
     });
   const said: Record<string, string> = {};
-  for (const question of QUESTIONS)
-    if (options[question.field] === undefined && question.when?.({ ...options, ...said }) !== false)
-      said[question.field] = await ask(question, signal);
+  for (const question of QUESTIONS) {
+    const so = { ...options, ...said };
+    if (so[question.field] === undefined && question.when?.(so) !== false)
+      said[question.field] = await ask({ ...question, text: question.textOf?.(so) ?? question.text }, signal);
+  }
   const given = Object.fromEntries(Object.entries(said).filter(([, answer]) => answer !== ''));
   const { publicKey } = options;
   const keys = publicKey.length === 0 ? await ask(PUBLIC_KEY, signal) : '';
   return { ...options, ...given, publicKey: keys === '' ? publicKey : [keys] };
 }
 
-type Field = 'vaultName' | 'address' | 'provider' | 'endpointUrl' | 'region' | 'profile';
+type Field = 'vaultName' | 'address' | 'provider' | 'endpointUrl' | 'account' | 'region' | 'profile';
 
 interface InitQuestion extends Question {
   readonly field: Field;
   readonly when?: (options: InitOptions) => boolean;
+  /** In place of `text`. */
+  readonly textOf?: (options: InitOptions) => string | undefined;
 }
 
 const isS3 = ({ address }: InitOptions) => address?.startsWith('s3://') === true;
@@ -140,6 +162,13 @@ const QUESTIONS: readonly InitQuestion[] = [
     when: (options) => isS3(options) && OWN_ENDPOINT.includes(options.provider ?? ''),
   },
   {
+    field: 'account',
+    text: 'Account',
+    textOf: (options) => accountOf(options)?.replace(/^./, (letter) => letter.toUpperCase()),
+    check: (answer) => (/^[a-z0-9-]+$/i.test(answer) ? undefined : 'it is letters, digits and hyphens'),
+    when: (options) => accountOf(options) !== undefined && options.storeOption?.account === undefined,
+  },
+  {
     field: 'region',
     text: 'Region',
     optional: true,
@@ -157,12 +186,22 @@ const PUBLIC_KEY: Question = { text: 'Public key to encrypt to (a file; empty: n
 
 function documentOf(options: InitOptions): object {
   const { vaultName = '', address, binding, publicKey, privateKey, keyName, keyNamespace } = options;
-  const { endpointUrl, region, profile, provider, storeOption, user } = options;
+  const { endpointUrl, region, profile, provider, account, storeOption, user } = options;
   // In the user's own file paths begin elsewhere.
   const path = (file: string) => (user === true ? resolve(file) : relative('.', file) || file);
   const key = (input: string) => (isKeyFile(input) ? path(input) : input);
   const caBundle = options.caBundle === undefined ? undefined : path(options.caBundle);
-  const vault = { address, binding, provider, endpointUrl, region, profile, caBundle, ...storeOption };
+  const vault = {
+    address,
+    binding,
+    provider,
+    endpointUrl,
+    region,
+    profile,
+    caBundle,
+    account,
+    ...storeOption,
+  };
   const named = { keyName, keyNamespace };
   const keys = {
     ...(publicKey.length > 0 && { publicKeys: publicKey.map(key) }),
