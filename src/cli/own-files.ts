@@ -1,5 +1,6 @@
 /** The files that a command works with: what comes out of a vault must not take their place. */
 import { stat } from 'node:fs/promises';
+import { userFiles } from '../config/trust.js';
 import { isKeyFile } from '../key-input.js';
 import { realTarget } from '../real-path.js';
 import { isProtected } from '../transfer/tree/tree-root.js';
@@ -18,7 +19,10 @@ export interface FileOptions {
   syncKey?: string;
 }
 
-/** Those of the options, and all that the configuration names, whether this command uses them or not. */
+/**
+ * Those of the options, and all that the configuration names, whether this command uses them or not; and the places of the
+ * user's own configuration, which may not be there: nobody else is to bring one.
+ */
 export function ownFiles(options: FileOptions, { config }: Environment): string[] {
   const { publicKeys = [], privateKeys = [], recipients = [], keySet } = config?.config.keys ?? {};
   const vaults = [...(config?.config.vaults.values() ?? [])];
@@ -33,6 +37,7 @@ export function ownFiles(options: FileOptions, { config }: Environment): string[
     ...vaults.flatMap(({ sseKeyFile, settings }) => [sseKeyFile, settings.caBundle]),
     config?.config.defaults.caBundle,
     ...(config?.files ?? []),
+    ...userFiles(),
   ];
   const named = files.filter((file) => file !== undefined && file !== '') as string[];
   return named.filter(isKeyFile);

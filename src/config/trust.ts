@@ -18,6 +18,9 @@ export function userFolder(): string {
 
 const recordPath = () => join(userFolder(), 'trusted.json');
 
+/** What decides for every command of the user. */
+export const userFiles = (): string[] => [join(userFolder(), 'config.json'), recordPath()];
+
 export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 export type Trust = 'trusted' | 'changed' | 'unknown';

@@ -1,6 +1,6 @@
 /** `sealdrop sync`, on real vaults and through a proxy that counts what it asks of the store. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { chmodSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documents } from '../helpers/cli.js';
 import { newVault, type TestVault } from '../helpers/cli-vault.js';
@@ -282,6 +282,37 @@ test('the keys that a command works with do not come out of a vault', async () =
     });
   }
   expect(box.read('private_key.pem').toString()).toBe(before[0]);
+});
+
+test('no configuration of the user comes out of a vault, whatever its place is called', async () => {
+  await open('directory');
+  const { box } = vault;
+  // As people keep their settings: in a folder of their own, by a link.
+  mkdirSync(join(box.home, 'dotfiles/sealdrop'), { recursive: true });
+  symlinkSync('dotfiles', join(box.home, '.config'));
+  const hostile = [
+    '.config/sealdrop/config.json',
+    'dotfiles/sealdrop/config.json',
+    'dotfiles/sealdrop/trusted.json',
+    // What file systems take for it that ignore case, and letters that are not seen.
+    'Dotfiles/SEALDROP/Config.json',
+    'dotfiles/sealdrop/con\u200bfig.json',
+  ];
+  for (const path of [...hostile, 'dotfiles/sealdrop/other.json']) box.write(`theirs/${path}`, '{}');
+  await box.run(['put', '-r', 'theirs/', `${vault.address}/x`, ...PUBLIC]);
+  for (const command of [
+    ['get', '-r', `${vault.address}/x`, box.home, ...PRIVATE],
+    ['sync', `${vault.address}/x`, box.home, ...PRIVATE, '--no-index'],
+  ]) {
+    const { code, stderr } = await box.run(command);
+    expect({ command, code }).toEqual({ command, code: 6 });
+    expect(stderr.match(/^error: /gm)).toHaveLength(hostile.length);
+    expect(box.homeFiles('.').filter((name) => /config|trusted/i.test(name))).toEqual(['.config']);
+    expect(box.homeFiles('dotfiles')).toEqual(['sealdrop/other.json']);
+  }
+  const own = join(box.home, 'dotfiles/sealdrop/trusted.json');
+  const one = await box.run(['get', `${vault.address}/x/dotfiles/sealdrop/trusted.json`, own, ...PRIVATE]);
+  expect(one).toMatchObject({ code: 1, stderr: expect.stringContaining('this command works with') });
 });
 
 test('a configured vault is not emptied by its name alone, nor taken for a folder without its colon', async () => {

@@ -44,8 +44,10 @@ function nameProblem(segments: readonly string[]): string | undefined {
 }
 
 /** As file systems compare that ignore case and Unicode form. */
-export const isConfig = (name: string): boolean =>
+export const folded = (name: string): string =>
   name
     .normalize('NFKC')
     .replace(/\p{Default_Ignorable_Code_Point}/gu, '')
-    .toLowerCase() === CONFIG;
+    .toLowerCase();
+
+export const isConfig = (name: string): boolean => folded(name) === CONFIG;

@@ -9,6 +9,7 @@ import { SealdropError, systemCode } from '../../errors.js';
 import { type HeldFolder, walkTo } from '../../held-folder.js';
 import { printable } from '../../printable.js';
 import { realTarget } from '../../real-path.js';
+import { folded } from './names.js';
 import {
   AsideFile,
   asideName,
@@ -38,7 +39,7 @@ export class TreeRoot {
   readonly #mine = new Set<string>();
   /** Folders that were written into, by their paths below the root; and whether they have been swept. */
   readonly #folders = new Map<string, Promise<void>>();
-  /** Paths, and device and inode of what is there. */
+  /** Paths, with device and inode of what is there, and what would be taken for the path of what isn't. */
   readonly #protected: ReadonlySet<string>;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -95,7 +96,8 @@ export class TreeRoot {
   async openFile(segments: readonly string[]): Promise<Target> {
     const name = segments.at(-1)!;
     const shown = this.#path(segments);
-    if (this.#protected.has(join(this.#root, ...segments))) throw isProtected(shown);
+    const place = join(this.#root, ...segments);
+    if (this.#protected.has(place) || this.#protected.has(absent(place))) throw isProtected(shown);
     const folder = await this.#folder(segments.slice(0, -1), segments);
     try {
       const there = await lstatIfThere(folder.at(name));
@@ -209,12 +211,15 @@ function closing(file: AsideFile, folder: HeldFolder): Target {
 async function identitiesOf(paths: readonly string[]): Promise<Set<string>> {
   const found = new Set<string>();
   for (const path of paths) {
-    found.add(await realTarget(path));
+    const real = await realTarget(path);
     const there = await stat(path, { bigint: true }).catch(() => undefined);
-    if (there !== undefined) found.add(identity(there));
+    found.add(real).add(there === undefined ? absent(real) : identity(there));
   }
   return found;
 }
+
+/** Where nothing is yet, the file system has no say in which names are one. */
+const absent = (path: string): string => `absent ${folded(path)}`;
 
 export const isProtected = (shown: string): SealdropError =>
   new SealdropError('target_unwritable', `${printable(shown)} is a file that this command works with`, {
