@@ -161,6 +161,12 @@ export async function generateKeyPair(passphrase?: Secret): Promise<KeyPair> {
   return (await import('./keys/generate.js')).generateKeyPem(passphrase);
 }
 
+async function readSecret(input: string, access: AwsSettings): Promise<Secret<Buffer>> {
+  const { readKeySource } = await import('./key-source.js');
+  const { Secret } = await import('./secret.js');
+  return new Secret(await readKeySource(input, undefined, access));
+}
+
 async function openInboxBucket(bucket: string, settings: StoreSettings): Promise<OpenedInbox> {
   const { openS3Inbox } = await import('./store/s3-inbox.js');
   const { openS3Store } = await import('./store/s3.js');
@@ -200,6 +206,7 @@ export const parts: Parts = {
   openInspector,
   readPublicKeys,
   generateKeyPair,
+  readSecret,
   openKeySet: async (source, settings) =>
     (await import('./compose-key-sets.js')).openKeySet(source, settings),
   vaultAround,

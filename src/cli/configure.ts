@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import { loadConfig, type KeyConfig } from '../config/config.js';
 import { withConfig } from '../config/named-vaults.js';
 import type { Environment } from './command.js';
-import { sseSettings } from './sse-options.js';
+import { keyAccessOf } from './key-options.js';
+import { readSseSecret, sseSettings, type SseOptions } from './sse-options.js';
 
 /**
  * Runs before every command; those without `--config` go by none.
@@ -15,9 +16,17 @@ export async function configure(command: Command, environment: Environment): Pro
   const named = (command.getOptionValue('config') as string | undefined) || undefined;
   environment.config = await loadConfig(named);
   const { config } = environment.config;
-  environment.parts = withConfig(environment.parts, config, (sseKeyFile) =>
-    sseSettings({ sse: { kind: 'c' }, sseKeyFile }),
+  const { parts } = environment;
+  const secretOf = async (keyFile: string) => {
+    const bytes = await readSseSecret(keyFile, parts, keyAccessOf(command.opts()));
+    return bytes && { sseKey: bytes };
+  };
+  environment.parts = withConfig(parts, config, async (sseKeyFile) =>
+    sseSettings({ sse: { kind: 'c' }, sseKeyFile, ...(await secretOf(sseKeyFile)) }),
   );
+  const { sseKeyFile } = command.opts<SseOptions>();
+  if (sseKeyFile !== undefined)
+    command.setOptionValueWithSource('sseKey', (await secretOf(sseKeyFile))?.sseKey, 'implied');
   const given = (option: string) => takes(command, option) && isGiven(command, option);
   // Keys that are named by themselves would go before the key set that the user names.
   const chosen = ['keySet', ...BY_THEMSELVES].some(given);

@@ -3,7 +3,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { KeyAccess, Parts } from '../config/settings.js';
 import { SealdropError, systemCode } from '../errors.js';
+import { isKeyFile } from '../key-input.js';
 import type { FormatName, ServerSideEncryption } from '../ports.js';
 import { printable } from '../printable.js';
 import { Secret } from '../secret.js';
@@ -14,6 +16,8 @@ export interface SseOptions {
   sse?: SseChoice;
   sseKeyFile?: string;
   sseEnv?: string;
+  /** Content of what `sseKeyFile` names, where that is no file. */
+  sseKey?: Secret<Buffer> | undefined;
 }
 
 /** The names of the reference's programs: Qiita, "S3のオブジェクトをSSE-Cで暗号化/復号化してみる". */
@@ -34,9 +38,10 @@ export function sseOptions(command: Command): Command {
         .argParser(parseSse),
     )
     .addOption(
-      new Option('--sse-key-file <file>', 'key for --sse c: 32 bytes, or base64 of them').env(
-        'SEALDROP_SSE_KEY_FILE',
-      ),
+      new Option(
+        '--sse-key-file <file>',
+        'key for --sse c: 32 bytes, or base64 of them, in a file or in secretsmanager:NAME',
+      ).env('SEALDROP_SSE_KEY_FILE'),
     )
     .addOption(
       new Option(
@@ -78,7 +83,7 @@ export function parseSse(value: string): SseChoice {
  * @returns the encryption, and the profile that an .env file names
  * @throws SealdropError `usage`, `key_file_not_found`, `invalid_key`
  */
-export function sseSettings({ sse, sseKeyFile, sseEnv }: SseOptions): {
+export function sseSettings({ sse, sseKeyFile, sseEnv, sseKey }: SseOptions): {
   sse?: ServerSideEncryption;
   profile?: string;
 } {
@@ -93,9 +98,26 @@ export function sseSettings({ sse, sseKeyFile, sseEnv }: SseOptions): {
       hint: 'name it: --sse-key-file FILE or --sse-env FILE; make one with sealdrop keygen --sse-c',
     });
   }
-  if (sseKeyFile !== undefined) return { sse: customerKey(keyIn(readSmall(file), file)) };
+  if (sseKeyFile !== undefined) return { sse: customerKey(keyIn(sseKey?.reveal() ?? readSmall(file), file)) };
   const { key, profile } = readKeyEnv(file);
   return { sse: customerKey(key), ...(profile && { profile }) };
+}
+
+/**
+ * What lies in no file is read before the command begins. Undefined for a file.
+ * @throws SealdropError `usage`, and what reading it fails with
+ */
+export async function readSseSecret(
+  keyFile: string,
+  { readSecret }: Pick<Parts, 'readSecret'>,
+  access: KeyAccess,
+): Promise<Secret<Buffer> | undefined> {
+  if (isKeyFile(keyFile)) return undefined;
+  if (keyFile.startsWith('secretsmanager:')) return readSecret(keyFile, access);
+  throw new SealdropError(
+    'usage',
+    `${printable(keyFile)} holds no key for --sse c: name a file or secretsmanager:NAME`,
+  );
 }
 
 const customerKey = (key: Buffer): ServerSideEncryption => ({ kind: 'c', key: new Secret(key) });

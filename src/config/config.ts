@@ -120,7 +120,7 @@ function configOf({ vaults = {}, keys = {}, defaults = {} }: ConfigDocument, fol
     vaults: new Map(
       Object.entries(vaults).map(([name, { address, binding = 'required', sse, sseKeyFile, ...store }]) => {
         const settings = { ...settingsOf(store, from), ...sseOf(sse) };
-        return [name, { address, binding, settings, ...(sseKeyFile && { sseKeyFile: from(sseKeyFile) }) }];
+        return [name, { address, binding, settings, ...(sseKeyFile && { sseKeyFile: key(sseKeyFile) }) }];
       }),
     ),
     keys: {

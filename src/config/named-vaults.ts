@@ -11,13 +11,13 @@ import type { Parts, StoreSettings } from './settings.js';
 export function withConfig(
   parts: Parts,
   config: Config,
-  readSse: (keyFile: string) => Pick<StoreSettings, 'sse'>,
+  readSse: (keyFile: string) => Promise<Pick<StoreSettings, 'sse'>>,
 ): Parts {
   return {
     ...parts,
     async openVault(address, use, given = {}) {
       const { place, binding, settings: found, sseKeyFile, key } = located(address, config, given);
-      const keyed = sseKeyFile !== undefined && found.sse === undefined ? readSse(sseKeyFile) : {};
+      const keyed = sseKeyFile !== undefined && found.sse === undefined ? await readSse(sseKeyFile) : {};
       const settings = { ...found, ...keyed };
       const vault = await parts.openVault(place, use, settings);
       // A directory says itself, in its marker; either of them may ask for more.

@@ -60,7 +60,7 @@ const vault = z
       .regex(/^(AES256|bucket|c|aws:kms(:.+)?)$/, 'must be AES256, aws:kms, aws:kms:KEY, bucket or c')
       .optional()
       .describe('Encryption by the store besides ours (docs/sse.md)'),
-    sseKeyFile: text.optional().describe('File with the key for "c"'),
+    sseKeyFile: text.optional().describe('File with the key for "c", or secretsmanager:NAME'),
     ...store,
   })
   .check(({ value, issues }) => {

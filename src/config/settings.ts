@@ -155,6 +155,8 @@ export interface Parts {
   /** The keys that `openEncryptor` would wrap to. */
   readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]>;
   generateKeyPair(passphrase?: Secret): Promise<KeyPair>;
+  /** Whatever is kept there: a file's path, or `secretsmanager:NAME`. */
+  readSecret(input: string, access: KeyAccess): Promise<Secret<Buffer>>;
   /** A key set with all that is in it, to be looked after. */
   openKeySet: OpenKeySet;
   openBucketAdmin(address: string | Address, settings: StoreSettings): Promise<BucketAdmin>;

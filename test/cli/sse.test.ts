@@ -1,11 +1,12 @@
 /** Server-side encryption by the command: which key, where to, and what it says when it cannot work. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { createHash, randomBytes } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { Box, documents, secret } from '../helpers/cli.js';
 import { environmentFor, newVault, type TestVault } from '../helpers/cli-vault.js';
 import { startFaultProxy } from '../helpers/fault-proxy.js';
-import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
+import { SETUP_TIME, startMinio, startMinistack, type S3Server } from '../helpers/servers.js';
 
 const KEY = randomBytes(32);
 const OTHER = randomBytes(32);
@@ -30,6 +31,61 @@ beforeAll(async () => {
   box.write('good.env', envOf(base64(KEY), md5(KEY)));
 }, SETUP_TIME);
 afterAll(async () => minio?.stop());
+
+describe('SSE-C with a key of Secrets Manager', () => {
+  let ministack: S3Server;
+  beforeAll(async () => {
+    ministack = await startMinistack();
+    const { endpoint, region, credentials } = ministack;
+    const secrets = new SecretsManagerClient({ endpoint, region, credentials });
+    const make = (Name: string, value: object) => secrets.send(new CreateSecretCommand({ Name, ...value }));
+    await make('sse/text', { SecretString: `${base64(KEY)}\n` });
+    await make('sse/bytes', { SecretBinary: KEY });
+    await make('sse/none', { SecretString: 'no key' });
+    secrets.destroy();
+  }, SETUP_TIME);
+  afterAll(async () => ministack?.stop());
+
+  test('is named as keys are elsewhere, by an option or by a configuration', async () => {
+    const env = { AWS_ENDPOINT_URL_SECRETS_MANAGER: ministack.endpoint };
+    await box.transcript(
+      `
+      $ sealdrop put a.txt {vault}/kept --public-key public_key.pem --sse-key-file secretsmanager:sse/text
+      ! a.txt -> {vault}/kept (10 B)
+      $ sealdrop cat {vault}/kept --private-key private_key.pem --sse-key-file secretsmanager:sse/bytes
+      > plaintext
+      $ SEALDROP_SSE_KEY_FILE=secretsmanager:sse/text sealdrop cat {vault}/kept --private-key private_key.pem
+      > plaintext
+      $ sealdrop cat {vault}/kept --private-key private_key.pem --sse-key-file secretsmanager:sse/none
+      ! error: secretsmanager:sse/none is not a key: 32 bytes, or base64 of them
+      ! hint: make one with: sealdrop keygen --sse-c FILE
+      [2]
+      $ sealdrop cat {vault}/kept --private-key private_key.pem --sse-key-file secretsmanager:sse/absent 2>&1 | head -1
+      > error: secretsmanager:sse/absent does not exist, or has no value
+      $ sealdrop cat {vault}/kept --private-key private_key.pem --sse-key-file ssm:sse
+      ! error: ssm:sse holds no key for --sse c: name a file or secretsmanager:NAME
+      [2]
+      $ sealdrop put a.txt {vault}/kept --public-key public_key.pem --sse AES256 --sse-key-file secretsmanager:sse/text
+      ! error: a key of your own is for --sse c, and not for --sse AES256
+      [2]
+    `,
+      { env },
+    );
+    box.write(
+      'kept.json',
+      JSON.stringify({
+        vaults: { lab: { address: vault.address, sse: 'c', sseKeyFile: 'secretsmanager:sse/text' } },
+      }),
+    );
+    const got = await box.run(
+      ['cat', 'lab:kept', '--config', 'kept.json', '--private-key', 'private_key.pem'],
+      {
+        env,
+      },
+    );
+    expect([got.code, got.stdout.toString()]).toEqual([0, 'plaintext\n']);
+  });
+});
 
 describe('SSE-C', () => {
   const READS = [

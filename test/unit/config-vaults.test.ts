@@ -109,7 +109,7 @@ test('the key of SSE-C is read when the vault is opened, unless another is given
     },
   } as unknown as Parts;
   const files: string[] = [];
-  const parts = withConfig(base, await read(FULL), (file) => {
+  const parts = withConfig(base, await read(FULL), async (file) => {
     files.push(file);
     return { sse: { kind: 'bucket' } };
   });
