@@ -215,6 +215,8 @@ export interface BucketEncryption {
   /** `AES256` or `aws:kms`. */
   readonly algorithm: string;
   readonly keyId?: string | undefined;
+  /** One key of the bucket's from KMS for many objects, in place of a request for each. */
+  readonly bucketKey?: boolean | undefined;
   readonly allowSseC?: boolean | undefined;
 }
 
@@ -224,6 +226,7 @@ export type DefaultEncryption =
       readonly state: 'set';
       readonly algorithm: string;
       readonly keyId?: string;
+      readonly bucketKey?: boolean;
       readonly allowsSseC: boolean;
     }
   | { readonly state: 'none' | 'unknown' };

@@ -78,7 +78,12 @@ class S3BucketAdmin implements BucketAdmin {
         if (algorithm === undefined) return { state: 'unknown' };
         const keyId = rule?.ApplyServerSideEncryptionByDefault?.KMSMasterKeyID;
         const allowsSseC = rule?.BlockedEncryptionTypes?.EncryptionType?.includes('SSE-C') !== true;
-        return { state: 'set', algorithm, ...(keyId && { keyId }), allowsSseC };
+        const bucketKey = rule?.BucketKeyEnabled;
+        return {
+          ...{ state: 'set', algorithm, allowsSseC },
+          ...(keyId && { keyId }),
+          ...(bucketKey !== undefined && { bucketKey }),
+        };
       },
       (error): DefaultEncryption | undefined => {
         const facts = factsOf(error);
@@ -93,12 +98,13 @@ class S3BucketAdmin implements BucketAdmin {
   }
 
   async setEncryption(encryption: BucketEncryption, signal?: AbortSignal): Promise<void> {
-    const { algorithm, keyId, allowSseC } = encryption;
+    const { algorithm, keyId, bucketKey, allowSseC } = encryption;
     const rule: ServerSideEncryptionRule = {
       ApplyServerSideEncryptionByDefault: {
         SSEAlgorithm: algorithm as 'AES256',
         ...(keyId && { KMSMasterKeyID: keyId }),
       },
+      ...(bucketKey !== undefined && { BucketKeyEnabled: bucketKey }),
       ...(allowSseC && { BlockedEncryptionTypes: { EncryptionType: ['NONE'] } }),
     };
     const command = new PutBucketEncryptionCommand({

@@ -7,8 +7,8 @@ import { setMaxListeners } from 'node:events';
 import { isSealdropError, SealdropError } from '../errors.js';
 import { UPLOAD_ENTRY, type BucketAdmin, type ObjectStore } from '../ports.js';
 
-/** `unknown`: there is no object to tell by. */
-export type EncryptionVerdict = 'encrypted' | 'not-encrypted' | 'unknown';
+/** `unknown`: there is no object to tell by; `incomplete`: those are encrypted that were looked at, and there are more. */
+export type EncryptionVerdict = 'encrypted' | 'not-encrypted' | 'unknown' | 'incomplete';
 
 export interface EncryptionReport {
   readonly verdict: EncryptionVerdict;
@@ -67,7 +67,8 @@ export async function checkEncryption(job: CheckEncryptionJob): Promise<Encrypti
   }
   await Promise.all(running);
   if (failure !== undefined) throw failure.error;
-  const verdict = objects === 0 ? 'unknown' : unencrypted > 0 ? 'not-encrypted' : 'encrypted';
+  const encrypted = more ? 'incomplete' : 'encrypted';
+  const verdict = objects === 0 ? 'unknown' : unencrypted > 0 ? 'not-encrypted' : encrypted;
   return { verdict, objects, more, unencrypted, encryptions };
 }
 

@@ -68,6 +68,23 @@ describe('on a server with default encryption', () => {
     `);
     expect(await versionsIn(servers.encrypting, 'plain')).toEqual([]);
     await put(servers.encrypting, 'plain', 'sealed', 'AES256');
+    await servers.encrypting.createBucket('partly');
+    await put(servers.encrypting, 'partly', 'a', 'AES256');
+    await put(servers.encrypting, 'partly', 'b');
+    await boxes.encrypting.transcript(`
+      $ sealdrop bucket check s3://partly --limit 1
+      > s3://partly: the first 1 object encrypted by the store, the others not looked at
+      ! the first 1 object: 1 AES256
+      ! hint: there are more objects: look at them too with --limit
+      ! default encryption: none
+      [6]
+      $ sealdrop bucket check s3://partly --limit 1 --json | grep -o '"verdict":"[a-z-]*"'
+      > "verdict":"incomplete"
+      $ sealdrop bucket check s3://partly/a --limit 1
+      > s3://partly/a: encrypted by the store
+      ! 1 object: 1 AES256
+      ! default encryption: none
+    `);
     await boxes.encrypting.transcript(`
       $ sealdrop bucket check s3://plain
       > s3://plain: encrypted by the store
@@ -95,6 +112,14 @@ describe('on a server with default encryption', () => {
       > s3://plain/seal: encrypted by the store
       ! 1 object: 1 AES256
       ! default encryption: none
+      $ sealdrop bucket check s3://plain --limit 2
+      > s3://plain: not encrypted by the store
+      >   not encrypted by the store: a\\u{1b}[31m
+      >   not encrypted by the store: b/open
+      ! the first 2 objects: 2 not encrypted
+      ! hint: there are more objects: look at them too with --limit
+      ! default encryption: none
+      [1]
       $ sealdrop bucket check s3://plain --limit 1
       > s3://plain: not encrypted by the store
       >   not encrypted by the store: a\\u{1b}[31m
@@ -271,7 +296,7 @@ describe('at AWS', () => {
         const status = request.method === 'HEAD' && !made ? 404 : 200;
         made ||= request.method === 'PUT';
         response.writeHead(status, { 'content-type': 'application/xml', 'x-amz-request-id': '1' });
-        const rule = `<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BlockedEncryptionTypes><EncryptionType>${blocked}</EncryptionType></BlockedEncryptionTypes>`;
+        const rule = `<ApplyServerSideEncryptionByDefault><SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault><BlockedEncryptionTypes><EncryptionType>${blocked}</EncryptionType></BlockedEncryptionTypes><BucketKeyEnabled>true</BucketKeyEnabled>`;
         const found = `<ServerSideEncryptionConfiguration><Rule>${rule}</Rule></ServerSideEncryptionConfiguration>`;
         response.end(
           request.method === 'GET'
@@ -309,6 +334,8 @@ describe('at AWS', () => {
       expect(set).toEqual([
         expect.stringMatching(/<SSEAlgorithm>AES256<.*<EncryptionType>NONE<\/EncryptionType>/),
       ]);
+      // Without it each object costs a request to KMS.
+      expect(set[0]).toContain('<BucketKeyEnabled>true</BucketKeyEnabled>');
     } finally {
       server.closeAllConnections();
       server.close();

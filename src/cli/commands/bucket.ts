@@ -27,9 +27,14 @@ interface CheckOptions extends shared.StoreOptions, shared.OutputOptions {
 }
 
 const LIMIT = 1000;
-const EXIT_OF_VERDICT: Record<EncryptionVerdict, number> = { encrypted: 0, 'not-encrypted': 1, unknown: 3 };
+const EXIT_OF_VERDICT: Record<EncryptionVerdict, number> = {
+  encrypted: 0,
+  'not-encrypted': 1,
+  unknown: 3,
+  incomplete: 6,
+};
 
-const SAID: Record<EncryptionVerdict, string> = {
+const SAID: Record<Exclude<EncryptionVerdict, 'incomplete'>, string> = {
   encrypted: 'encrypted by the store',
   'not-encrypted': 'not encrypted by the store',
   unknown: 'cannot tell, there is no object to look at',
@@ -57,7 +62,7 @@ Examples:
 
 Asks the store of each object how it encrypts it at rest, and lists those that it does not. --probe also writes a small
 object as new ones are written, looks at it and removes it. What a store says of itself is not proven.
-Exit codes: 0 encrypted, 1 not, 3 cannot tell because there is no object.`;
+Exit codes: 0 encrypted, 1 not, 3 cannot tell because there is no object, 6 encrypted as far as --limit goes.`;
 
 export function bucketCommand(environment: Environment): Command {
   return new Command('bucket')
@@ -167,7 +172,10 @@ function verdictOf({ verdict, probe }: Found): EncryptionVerdict {
 
 function print(found: Found, output: Output): void {
   const { verdict, objects, more, unencrypted, encryptions, probe } = found;
-  output.data(`${printable(found.address)}: ${SAID[verdict]}`);
+  const first = `the first ${objects} ${objects === 1 ? 'object' : 'objects'}`;
+  const said =
+    verdict === 'incomplete' ? `${first} encrypted by the store, the others not looked at` : SAID[verdict];
+  output.data(`${printable(found.address)}: ${said}`);
   for (const key of found.unencryptedKeys) output.data(`  not encrypted by the store: ${printable(key)}`);
   const kinds = Object.entries(encryptions).map(([kind, count]) => `${count} ${printable(kind)}`);
   if (objects > 0) {
