@@ -7,12 +7,10 @@ import { readKeyFile } from './key-source.js';
 import type { Kept, KeptValue } from './kept.js';
 import { printable } from './printable.js';
 import { Secret } from './secret.js';
-import { asideName, isLeftAside, openFileTarget } from './transfer/target.js';
+import { ASIDE_END, asideName, isLeftAside, openFileTarget } from './transfer/target.js';
 
 const OWNER_ONLY = 0o600;
 const EVERYBODY_READS = 0o644;
-/** What differs from one run to the next in the name of what is written aside. */
-const ASIDE_END = '0123456789abcdef.sealdrop-part'.length;
 
 export function keptFile(path: string, hint?: string): KeptValue {
   async function read(): Promise<Kept | undefined> {
@@ -52,10 +50,11 @@ async function sweep(path: string): Promise<void> {
   const real = await realpath(path).catch(() => path);
   const name = asideName(basename(real));
   const begin = name.slice(0, -ASIDE_END);
-  const left = (await readdir(dirname(real)).catch(() => [])).filter(
-    (each) => each.length === name.length && each.startsWith(begin) && isLeftAside(each),
-  );
-  for (const each of left) await unlink(join(dirname(real), each)).catch(() => undefined);
+  for (const each of await readdir(dirname(real)).catch(() => [])) {
+    const path = join(dirname(real), each);
+    const isOfThis = each.length === name.length && each.startsWith(begin);
+    if (isOfThis && (await isLeftAside(each, path))) await unlink(path).catch(() => undefined);
+  }
 }
 
 /** Whether somebody besides the owner may read it. */

@@ -1,7 +1,8 @@
 /** Where plaintext goes: a file that appears only when everything was checked, or a stream. */
-import { randomBytes } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { link, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { constants, readlinkSync, type Stats } from 'node:fs';
+import { link, lstat, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
@@ -63,17 +64,41 @@ export function asideName(name: string): string {
     .subarray(0, 100)
     .toString('utf8')
     .replace(/\ufffd$/, '');
-  return `.${begin}.${process.pid.toString(16).padStart(6, '0')}${randomBytes(5).toString('hex')}.sealdrop-part`;
+  const pid = process.pid.toString(16).padStart(6, '0');
+  return `.${begin}.${hostId()}${pid}${randomBytes(5).toString('hex')}.sealdrop-part`;
 }
 
-const ASIDE = /^\..*\.([0-9a-f]{6})[0-9a-f]{10}\.sealdrop-part$/s;
+/** What differs from one run to the next in such a name. */
+export const ASIDE_END = '0123456789abcdef.sealdrop-part'.length;
+
+/** Of this machine, and of this container in it: elsewhere a process id says nothing. */
+function hostId(): string {
+  let space = '';
+  try {
+    space = readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Other systems have one for all.
+  }
+  return createHash('sha256').update(`${hostname()}\0${space}`).digest('hex').slice(0, 8);
+}
+
+const ASIDE = /^\..*\.([0-9a-f]{8})?([0-9a-f]{6})[0-9a-f]{10}\.sealdrop-part$/s;
+/** Nobody has written to it for so long, in milliseconds. */
+const ABANDONED = 24 * 3600 * 1000;
 
 export const isAsideName = (name: string): boolean => ASIDE.test(name);
 
-/** Whether it was left by a run that was killed: the process that made it is there no more. */
-export function isLeftAside(name: string): boolean {
-  const pid = ASIDE.exec(name)?.[1];
+/**
+ * Whether it was left by a run that was killed: the process that made it is there no more, or, on a shared file system, was
+ * of another machine and has not written for a day.
+ */
+export async function isLeftAside(name: string, path: string): Promise<boolean> {
+  const [, host, pid] = ASIDE.exec(name) ?? [];
   if (pid === undefined) return false;
+  if (host !== hostId()) {
+    const stats = await lstat(path).catch(() => undefined);
+    return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED;
+  }
   try {
     process.kill(parseInt(pid, 16), 0);
     return false;

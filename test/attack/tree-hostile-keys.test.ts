@@ -9,6 +9,7 @@ import {
   readlinkSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +19,7 @@ import { isSealdropError } from '../../src/errors.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { objectContext } from '../../src/transfer/context.js';
 import { getTree, type GetTreeJob } from '../../src/transfer/tree/get-tree.js';
+import { asideName } from '../../src/transfer/target.js';
 import { TreeRoot } from '../../src/transfer/tree/tree-root.js';
 import type { TreeEvent } from '../../src/transfer/tree/work.js';
 import { chunked } from '../helpers/bytes.js';
@@ -231,13 +233,32 @@ test('permissions that give rights to others, and times that are none, are not t
   expect(mtimeMs).toBeGreaterThan(Date.now() - 60_000);
 });
 
+/** As the names of files that this machine has not finished. */
+const ofProcess = (name: string, pid: number) =>
+  asideName(name).replace(
+    /[0-9a-f]{16}\.sealdrop-part$/,
+    `${pid.toString(16).padStart(6, '0')}0123456789.sealdrop-part`,
+  );
+
+test('of another machine on a shared file system only what has rested for a day is removed', async () => {
+  await plant('x/a');
+  const [working, dead] = ['a', 'b'].map((name) =>
+    ofProcess(name, 0xffffff).replace(/[0-9a-f]{24}\.sealdrop-part$/, (end) => `00000000${end.slice(8)}`),
+  ) as [string, string];
+  for (const name of [working, dead]) writeFileSync(join(target, name), 'half');
+  const before = Date.now() / 1000 - 25 * 3600;
+  utimesSync(join(target, dead), before, before);
+  await get({ resume: true }, { sweep: true });
+  expect(Object.keys(everything(target)).sort()).toEqual([working, 'a'].sort());
+});
+
 test('what a killed run left half done is removed with resume, and nothing that only looks like it from outside', async () => {
   await plant('x/a');
-  writeFileSync(join(target, '.a.ffffff0123456789.sealdrop-part'), 'half');
+  writeFileSync(join(target, ofProcess('a', 0xffffff)), 'half');
   // Of a run that is at work: this one.
-  const ours = `.b.${process.pid.toString(16).padStart(6, '0')}0123456789.sealdrop-part`;
+  const ours = ofProcess('b', process.pid);
   writeFileSync(join(target, ours), 'half');
   writeFileSync(join(target, '.a.sealdrop-part'), 'not ours');
   await get({ resume: true }, { sweep: true });
-  expect(Object.keys(everything(target)).sort()).toEqual(['.a.sealdrop-part', ours, 'a']);
+  expect(Object.keys(everything(target)).sort()).toEqual(['.a.sealdrop-part', ours, 'a'].sort());
 });

@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { chmodSync, statSync, symlinkSync } from 'node:fs';
+import { asideName } from '../../src/transfer/target.js';
 import { Box, documents, secret } from '../helpers/cli.js';
 import { addKeys, OTHER, PAIR } from '../helpers/cli-vault.js';
 
@@ -16,6 +17,9 @@ function begin(env: Record<string, string> = {}): Box {
   for (const name of ['private_key.pem', 'other_private.pem']) chmodSync(box.path(name), 0o600);
   return box;
 }
+/** As the name of a file that a process of this machine has not finished. */
+const ofProcess = (name: string, pid: string) =>
+  asideName(name).replace(/[0-9a-f]{16}\.sealdrop-part$/, `${pid}0123456789.sealdrop-part`);
 const setIn = (name = 'keys.json') =>
   JSON.parse(box.read(name).toString()) as { version: number; keys: Record<string, string>[] };
 const modeOf = (name: string) => (statSync(box.path(name)).mode & 0o777).toString(8);
@@ -543,11 +547,8 @@ describe('the file of a set', () => {
         expect([before, before + 1]).toContain(setIn().keys.length);
       }
       // What was left aside has private halves in it: the next change sweeps it, and nothing else.
-      const others = [
-        '.keys.json.0000010123456789.sealdrop-part',
-        '.other.json.3fffff0123456789.sealdrop-part',
-      ];
-      for (const name of [...others, '.keys.json.3fffff0123456789.sealdrop-part']) box.write(name, 'x');
+      const others = [ofProcess('keys.json', '000001'), ofProcess('other.json', '3fffff')];
+      for (const name of [...others, ofProcess('keys.json', '3fffff')]) box.write(name, 'x');
       expect((await box.run(['keys', 'add', '--aes', '256', '--key-set', 'keys.json'])).code).toBe(0);
       expect(
         box

@@ -121,6 +121,28 @@ describe.each(Object.entries(KINDS))('a tree on the store %s', (_name, newStore)
     expect(contentOf(out)).toEqual(contentOf(tree));
   });
 
+  test('resume, where a store tells whole seconds: a file of the same second may be the older one', async () => {
+    writeFileSync(join(tree, 'a'), 'new');
+    await put();
+    await get();
+    const second = 1_700_000_000;
+    const list = store.list.bind(store);
+    const cut = {
+      head: store.head.bind(store),
+      get: store.get.bind(store),
+      async *list(...args: Parameters<ObjectStore['list']>) {
+        for await (const info of list(...args)) yield { ...info, modified: new Date(second * 1000) };
+      },
+    } as unknown as ObjectStore;
+    for (const [time, outcome] of [
+      [second + 0.5, { done: 1, present: 0 }],
+      [second + 1, { done: 0, present: 1 }],
+    ] as const) {
+      utimesSync(join(out, 'a'), time, time);
+      expect(await get({ resume: true, store: cut })).toMatchObject(outcome);
+    }
+  });
+
   test('times and permissions come back where they were kept, without what gives rights to others', async () => {
     writeFileSync(join(tree, 'script'), 'x');
     writeFileSync(join(tree, 'old'), 'x');

@@ -114,6 +114,9 @@ export async function getFile(
   return get({ ...job, key, target: await root.openFile(segments), onProgress });
 }
 
+/** When an object may have come at the latest: stores that tell whole seconds cut the rest off. */
+const latest = (modified: Date): number => modified.getTime() + (modified.getMilliseconds() === 0 ? 1000 : 0);
+
 /**
  * Plaintext bytes of a file that is there already: as many as the store says that the object has, and not written before
  * it, or with the very time that was kept. Asks the store only where that can turn out so.
@@ -124,7 +127,7 @@ async function sizeOfPresent(
   { root, store, preserve, signal }: GetTreeJob & { root: TreeRoot },
 ): Promise<number | undefined> {
   const there = await root.look(segments);
-  const later = there !== undefined && Number(there.mtimeMs) >= modified.getTime();
+  const later = there !== undefined && Number(there.mtimeMs) >= latest(modified);
   if (there?.isFile() !== true || !(later || preserve === true)) return undefined;
   const { size, mtime } = readMetadata((await store.head(key, { signal })).metadata);
   const kept = parseTime(mtime);

@@ -228,7 +228,7 @@ export const isProtected = (shown: string): SealdropError =>
 
 async function sweep(folder: HeldFolder): Promise<void> {
   for (const name of await readdir(folder.at()))
-    if (isLeftAside(name)) await unlink(folder.at(name)).catch(() => undefined);
+    if (await isLeftAside(name, folder.at(name))) await unlink(folder.at(name)).catch(() => undefined);
 }
 
 async function lstatIfThere(path: string): Promise<BigIntStats | undefined> {
