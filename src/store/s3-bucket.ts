@@ -25,6 +25,7 @@ export interface S3Bucket {
   readonly checksum: ChecksumMode;
   readonly sse?: ServerSideEncryption | undefined;
   readonly traits: StoreTraits;
+  readonly metadataBytes: number;
   /** Milliseconds without a byte after which a download counts as broken. */
   readonly idleTimeout: number;
 }

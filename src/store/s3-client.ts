@@ -8,7 +8,7 @@ import { certificateAuthorities } from '../certificate-authorities.js';
 import { Secret } from '../secret.js';
 import type { StoreTraits } from '../store-traits.js';
 import { checkAnswers } from './answers.js';
-import { traitsOf } from './providers.js';
+import { PROVIDERS_BY_NAME, traitsOf } from './providers.js';
 import { resolvePlace, type Endpoint, type PlaceOptions } from './s3-config.js';
 
 export interface S3Credentials {
@@ -48,6 +48,8 @@ export interface Connection {
   readonly client: S3Client;
   readonly endpoint: Endpoint;
   readonly traits: StoreTraits;
+  /** Bytes of names and values of metadata that an object may have. */
+  readonly metadataBytes: number;
 }
 
 /** @throws SealdropError `usage` for settings that cannot work */
@@ -75,7 +77,8 @@ export async function connect(options: ClientOptions): Promise<Connection> {
   });
   checkAnswers(client, answerTime(options));
   if (options.bucketOwner !== undefined) expectOwner(client, options.bucketOwner);
-  return { client, endpoint, traits };
+  const { metadataBytes } = PROVIDERS_BY_NAME[options.provider ?? 'custom'];
+  return { client, endpoint, traits, metadataBytes };
 }
 
 /** Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html */

@@ -37,6 +37,7 @@ export async function putObject(
   options: PutOptions,
 ): Promise<PutResult> {
   assertGuarded(bucket, options);
+  assertMetadataFit(bucket, key, options.metadata);
   const plan = planParts(options.size ?? options.expectedSize, bucket.partSize, bucket.traits);
   const job = new Job(bucket, key, options);
   const pool = new BufferPool(Math.min(plan.partSize, options.size ?? Infinity), bucket.concurrency + 1);
@@ -49,6 +50,17 @@ export async function putObject(
   } finally {
     await parts.return(undefined);
   }
+}
+
+/** Some stores say no to it after the last byte. @throws SealdropError `too_large` */
+function assertMetadataFit(bucket: S3Bucket, key: string, metadata: PutOptions['metadata'] = {}): void {
+  const bytes = Buffer.byteLength(Object.entries(metadata).flat().join(''));
+  if (bytes <= bucket.metadataBytes) return;
+  const address = printable(askedOf(bucket, key).address);
+  throw new SealdropError(
+    'too_large',
+    `the metadata of ${address} have ${bytes} bytes, and this kind of store takes ${bucket.metadataBytes}`,
+  );
 }
 
 /** What the steps of one upload share: a signal that fires with the caller's, and when one of them has failed. */

@@ -1,11 +1,14 @@
 /** What is known of stores, and what follows from it. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseStoreOptions, storeOptionsOf } from '../../src/config/store-options.js';
-import { PROVIDERS } from '../../src/store-traits.js';
+import { PROVIDERS, type ProviderName } from '../../src/store-traits.js';
 import { planParts } from '../../src/store/part-plan.js';
 import { endpointOf, PROVIDERS_BY_NAME, traitsOf } from '../../src/store/providers.js';
 import { openRawStore } from '../../src/store/raw-s3.js';
+import { openS3Store } from '../../src/store/s3.js';
 import { resolvePlace, type PlaceOptions } from '../../src/store/s3-config.js';
+import { Secret } from '../../src/secret.js';
+import { chunked } from '../helpers/bytes.js';
 import '../helpers/core-errors.js';
 
 const MIB = 1024 * 1024;
@@ -82,6 +85,23 @@ test.each([
   const raw = await openRawStore({ bucket: 'b', endpoint, region: 'r', credentials, traits: { pathStyle } });
   expect(raw.url.href).toBe(url);
   raw.close();
+});
+
+test.each<[ProviderName, number]>([
+  ['aws', 2048],
+  ['r2', 8192],
+])('%s: metadata that it would refuse are refused before anything is sent', async (provider, most) => {
+  const credentials = new Secret({ accessKeyId: 'a', secretAccessKey: 'b' });
+  const place = { endpoint: 'http://127.0.0.1:9', region: 'us-east-1', account: 'a', maxAttempts: 1 };
+  const store = openS3Store({ bucket: 'b', provider, credentials, ...place });
+  const put = (bytes: number) =>
+    store.put('k', chunked(Buffer.from('x'), 1), { metadata: { name: 'v'.repeat(bytes - 4) } });
+  await expect(put(most + 1)).rejects.toMatchObject({
+    code: 'too_large',
+    message: expect.stringContaining(`${most + 1} bytes`),
+  });
+  await expect(put(most)).rejects.toMatchObject({ code: 'endpoint_unreachable' });
+  store.close();
 });
 
 test('every provider has its entry, and room for the metadata of sealdrop', () => {
