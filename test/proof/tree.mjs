@@ -1,4 +1,4 @@
-// 10,000 files of 4 KiB go to MinIO and come back, each way killed at three random points and run again with --resume.
+// 10,000 files of 4 KiB and every awkward name go to MinIO and come back, each way, and by sync, killed at three random points and run again with --resume.
 // Nothing may be missing, doubled or different, and an undisturbed run each way takes less than two minutes of one core
 // (the clock's time, which depends on what else the machine does, is printed beside it).
 // Usage: npm run proof -- tree [files]
@@ -25,14 +25,16 @@ const files = Number(process.argv[2] ?? 10_000);
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-tree-'));
 const command = join(process.cwd(), 'dist/bin/sealdrop.js');
 const { startMinio } = await helpers();
+const { AWKWARD_NAMES, makeAwkwardTree } = await helpers('awkward-tree');
+const all = files + AWKWARD_NAMES.length;
 const minio = await startMinio();
 let failed = false;
 
 try {
-  for (const bucket of ['whole', 'killed']) await minio.createBucket(bucket);
+  for (const bucket of ['whole', 'killed', 'synced']) await minio.createBucket(bucket);
   await run(['keygen', '.']).ended;
   makeTree();
-  console.log(`${files} files of 4 KiB, ${cpus().length} cores`);
+  console.log(`${files} files of 4 KiB, ${AWKWARD_NAMES.length} of awkward names, ${cpus().length} cores`);
 
   const put = await timed('put -r', ['put', '-r', 'tree', 's3://whole/']);
   await timed('put -r --resume, all there', ['put', '-r', 'tree', 's3://whole/', '--resume']);
@@ -42,15 +44,24 @@ try {
   check(`get -r takes less than ${LIMIT_SECONDS} s of one core`, get < LIMIT_SECONDS);
   rmSync(join(folder, 'whole'), { recursive: true });
 
-  await killed(['put', '-r', 'tree', 's3://killed/'], stored);
+  const resumed = ['--resume'];
+  await killed(['put', '-r', 'tree', 's3://killed/'], () => stored('killed'), resumed);
   const listed = await run(['ls', 's3://killed/', '--json']).ended;
   const keys = listed.output
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line).key);
-  check('after three kills each key is there once', keys.length === files && new Set(keys).size === files);
-  await killed(['get', '-r', 's3://killed/tree', 'killed'], written);
+  check('after three kills each key is there once', keys.length === all && new Set(keys).size === all);
+  await killed(['get', '-r', 's3://killed/tree', 'killed'], () => written('killed'), resumed);
   check('after three kills each way the same tree came back', digestOf('killed') === digestOf('tree'));
+
+  await killed(['sync', 'tree', 's3://synced/'], () => stored('synced'));
+  check('after three kills of sync each file is there once', (await stored('synced')) === all);
+  await killed(['sync', 's3://synced/', 'synced'], () => written('synced'));
+  check(
+    'after three kills of sync each way the same tree came back',
+    digestOf('synced') === digestOf('tree'),
+  );
 } finally {
   await minio.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -68,6 +79,7 @@ function makeTree() {
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, `file ${i}`), randomBytes(4096));
   }
+  makeAwkwardTree(join(folder, 'tree', 'awkward'));
 }
 
 /** Of all names and contents below. */
@@ -88,6 +100,7 @@ function run(args) {
     cwd: folder,
     env: {
       ...process.env,
+      XDG_STATE_HOME: join(folder, 'state'),
       AWS_ACCESS_KEY_ID: accessKeyId,
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
       SEALDROP_ENDPOINT_URL: minio.endpoint,
@@ -130,24 +143,24 @@ async function timed(what, args) {
 }
 
 /** Killed when random numbers of files were done, then run to its end. */
-async function killed(args, done) {
+async function killed(args, done, again = []) {
   const points = Array.from({ length: KILLS }, () =>
     randomInt(Math.ceil(files / 50), Math.floor(files * 0.9)),
   );
   for (const [i, point] of points.sort((a, b) => a - b).entries()) {
-    const { child, ended } = run(i === 0 ? args : [...args, '--resume']);
+    const { child, ended } = run(i === 0 ? args : [...args, ...again]);
     while (child.exitCode === null && (await done()) < point) await sleep(50);
     child.kill('SIGKILL');
     const { signal } = await ended;
     check(`${args[0]} killed with ${await done()} of ${files} files done`, signal === 'SIGKILL');
   }
-  await timed(`${args[0]} run again`, [...args, '--resume']);
+  await timed(`${args[0]} run again`, [...args, ...again]);
 }
 
-async function stored() {
+async function stored(bucket) {
   let count = 0;
   for (let token; ;) {
-    const command = new ListObjectsV2Command({ Bucket: 'killed', ContinuationToken: token });
+    const command = new ListObjectsV2Command({ Bucket: bucket, ContinuationToken: token });
     const page = await minio.client.send(command);
     count += page.KeyCount ?? 0;
     token = page.NextContinuationToken;
@@ -155,8 +168,8 @@ async function stored() {
   }
 }
 
-function written() {
-  const root = join(folder, 'killed');
+function written(name) {
+  const root = join(folder, name);
   if (!existsSync(root)) return 0;
   return readdirSync(root, { recursive: true }).filter((name) => /^d\d+\/file/.test(name)).length;
 }
