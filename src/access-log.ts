@@ -17,10 +17,13 @@ export function accessLog(deployment: string): (entry: Entry) => void {
   };
 }
 
-/** Who opened what, of a function that decrypts. */
-export function auditLog(deployment: string): (entry: object) => void {
+/** What was opened, by a function that decrypts; `decrypt` also says who asked. */
+export function auditLog(
+  deployment: string,
+  what: 'decrypt' | 'rewrap' = 'decrypt',
+): (entry: object) => void {
   const logger = new Logger({ serviceName: 'sealdrop', persistentKeys: { deployment } });
-  return (entry) => logger.info('decrypt', { audit: true, ...entry });
+  return (entry) => logger.info(what, { audit: true, ...entry });
 }
 
 function failure(error: unknown): object {

@@ -59,16 +59,23 @@ export function openGatewayParts(settings: EncryptingSettings, options: GatewayO
 async function openParts(settings: EncryptingSettings, options: GatewayOptions): Promise<EncryptingParts> {
   const { secrets, inboxes = [], checksum } = options;
   assertDistinct(inboxes);
-  const keys = await secrets.read(settings.publicKeySet);
-  const where = `the secret ${printable(settings.publicKeySet)}`;
-  const set = readPublicSet(keys.reveal(), where, settings.keyNames);
-  const toKmsKey = kmsWrapper();
-  const wrapping = set.map((key) => (key.kind === 'rsa' ? rsaWrappingKey(key) : toKmsKey(key.arn)));
-  const encryptor = createEncryptor(wrappingKeysOf(wrapping));
+  const encryptor = await readEncryptor(settings, secrets);
   const idempotencyKey = await readIdempotencyKey(settings.idempotency, secrets);
   const { store, prefix, place } = await openVaultParts(settings.vault, { secrets, checksum });
   assertApartFromVault(inboxes, sharedWithInbox(place));
   return { encryptor, store, prefix, endpoint: place.endpoint, idempotencyKey };
+}
+
+/** @throws SealdropError what reading the secret can fail with, and where it is no public key set */
+export async function readEncryptor(
+  { publicKeySet, keyNames }: Pick<EncryptingSettings, 'publicKeySet' | 'keyNames'>,
+  secrets: SecretReader,
+): Promise<Encryptor> {
+  const keys = await secrets.read(publicKeySet);
+  const set = readPublicSet(keys.reveal(), `the secret ${printable(publicKeySet)}`, keyNames);
+  const toKmsKey = kmsWrapper();
+  const wrapping = set.map((key) => (key.kind === 'rsa' ? rsaWrappingKey(key) : toKmsKey(key.arn)));
+  return createEncryptor(wrappingKeysOf(wrapping));
 }
 
 const MIN_KEY_BYTES = 32;

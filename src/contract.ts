@@ -119,6 +119,22 @@ export interface DecryptObjectSettings {
   readonly prefixes: readonly string[];
 }
 
+/** `rewrap-object`: opens what lies in the vault, and encrypts it anew to the deployment's public key set. */
+export interface RewrapObjectSettings {
+  readonly deployment: string;
+  readonly privateKeySet: string;
+  /** Whom the objects are for afterwards. */
+  readonly publicKeySet: string;
+  readonly keyNames: KeyNameSettings;
+  /** Vault-rewrite. */
+  readonly vault: VaultSettings;
+  readonly secretsTtlSeconds: number;
+  /** Bytes of an object in the vault above which it is refused at once: `too_large_for_lambda`. */
+  readonly maxObjectBytes: number;
+  /** Where a run's list of keys goes: a bucket of the deployment. The prefix ends in a slash. */
+  readonly lists: { readonly bucket: string; readonly prefix: string; readonly region: string };
+}
+
 /** A scope of a JSON Web Token for each kind of route. */
 export const SCOPES = {
   read: 'sealdrop/read',
@@ -162,6 +178,22 @@ export interface DirectEvent {
   readonly dryRun?: boolean;
 }
 
+/** Asks `rewrap-object` for a list of the vault's keys, which a run's Distributed Map reads: JSONL of `{key}`. */
+export interface ListEvent {
+  readonly list: {
+    /** Only keys that begin so, counted below the vault's prefix. */
+    readonly prefix: string;
+    readonly dryRun: boolean;
+    /** Name of the execution. */
+    readonly run: string;
+  };
+}
+
+/** The vault's bucket, the key of the list, and how many keys are in it; or why there is none. */
+export type VaultList =
+  | { readonly bucket: string; readonly list: string; readonly count: number }
+  | { readonly code: string; readonly message: string };
+
 /** What the encrypting function puts into the dead-letter queue, and takes when it is moved back. It holds no ETag. */
 export interface DeadLetter {
   readonly bucket: string;
@@ -178,9 +210,19 @@ export interface DeadLetter {
  */
 export const BACK_OFF = { firstSeconds: 15, lastSeconds: 900 } as const;
 
-/** What became of one object. `ignored`: a folder's marker. */
+/** What became of one object. `ignored`: a folder's marker. `present`: it is for the wanted keys already. */
 export type Outcome =
-  'stored' | 'duplicate' | 'stale' | 'superseded' | 'gone' | 'failed' | 'would_store' | 'ignored';
+  | 'stored'
+  | 'duplicate'
+  | 'stale'
+  | 'superseded'
+  | 'gone'
+  | 'failed'
+  | 'would_store'
+  | 'ignored'
+  | 'rewrapped'
+  | 'present'
+  | 'would_rewrap';
 
 export interface OutcomeReport {
   readonly bucket: string;
@@ -220,5 +262,7 @@ export const OUTPUTS = {
   backfill: 'BackfillStateMachine',
   /** `s3://bucket/prefix/` of its reports. */
   reports: 'BackfillReports',
+  /** ARN of the other state machine, where the deployment has one. */
+  rewrap: 'RewrapStateMachine',
   api: 'ApiUrl',
 } as const;

@@ -9,12 +9,11 @@ const OVERHEAD = 5_000;
 /** Before the end: to remove an upload that isn't finished, and to say so. Less where there is little time in all. */
 const MARGIN = 15_000;
 
-export interface Way {
-  readonly from: string;
-  readonly to: string;
+/** What the command has to name that does it elsewhere. */
+export type Way = {
   /** Of the vault, where it is not AWS's own. */
   readonly endpoint?: string | undefined;
-}
+} & ({ readonly from: string; readonly to: string } | { readonly command: string });
 
 export interface TimeBudget {
   /** Fires before the time is over. */
@@ -23,7 +22,7 @@ export interface TimeBudget {
   enough: () => boolean;
   /**
    * @param bytes of plaintext
-   * @param way from source to vault, for the command that does it elsewhere
+   * @param way for the command that does it elsewhere
    * @throws SealdropError `too_large_for_lambda` for what would not fit into all of the time either; `out_of_time`
    * (retryable) for what doesn't fit into what is left
    */
@@ -35,7 +34,11 @@ export interface TimeBudget {
  * @param left milliseconds that are left now
  * @param maxBytes what is refused whatever time there is
  */
-export function timeBudget(left: () => number, maxBytes: number): TimeBudget {
+export function timeBudget(
+  left: () => number,
+  maxBytes: number,
+  bytesPerSecond = BYTES_PER_SECOND,
+): TimeBudget {
   const all = left();
   const margin = Math.min(MARGIN, all / 4);
   const stopping = new AbortController();
@@ -48,7 +51,7 @@ export function timeBudget(left: () => number, maxBytes: number): TimeBudget {
     signal: stopping.signal,
     enough: () => left() > margin + Math.min(OVERHEAD, all / 4),
     admit(bytes, way) {
-      const needed = OVERHEAD + (bytes / BYTES_PER_SECOND) * 1000;
+      const needed = OVERHEAD + (bytes / bytesPerSecond) * 1000;
       if (bytes > maxBytes || needed > Math.max(all - margin, 2 * OVERHEAD)) throw tooLarge(bytes, way);
       if (needed <= left() - margin || all < 2 * OVERHEAD) return;
       throw new SealdropError('out_of_time', `${bytes} bytes don't fit into what is left of the time`, {
@@ -59,9 +62,13 @@ export function timeBudget(left: () => number, maxBytes: number): TimeBudget {
   };
 }
 
-function tooLarge(bytes: number, { from, to, endpoint }: Way): SealdropError {
+function tooLarge(bytes: number, way: Way): SealdropError {
+  const { endpoint } = way;
   const at = endpoint === undefined ? '' : ` --endpoint-url ${shellQuoted(endpoint)}`;
   return new SealdropError('too_large_for_lambda', `${bytes} bytes don't fit into the time of a function`, {
-    hint: `encrypt it on a machine with time: aws s3 cp ${shellQuoted(from)} - | sealdrop put - ${shellQuoted(to)} --public-key FILE --expected-size ${bytes}${at}`,
+    hint: `do it on a machine with time: ${'command' in way ? way.command : putCommand(way, bytes)}${at}`,
   });
 }
+
+const putCommand = ({ from, to }: { from: string; to: string }, bytes: number): string =>
+  `aws s3 cp ${shellQuoted(from)} - | sealdrop put - ${shellQuoted(to)} --public-key FILE --expected-size ${bytes}`;

@@ -28,6 +28,7 @@ const LARGEST: Record<string, number> = {
   'put-object': 640_000,
   'delete-object': 450_000,
   'decrypt-object': 640_000,
+  'rewrap-object': 725_000,
   api: 700_000,
 };
 
@@ -104,11 +105,15 @@ describe.each(ENCRYPTING)('%s, which encrypts,', (name) => {
   );
 });
 
-test('what was looked for is found where it must be: in the bundle that decrypts', () => {
-  expect(inputsOf('decrypt-object').some((input) => input.endsWith('src/keys/raw-rsa/unwrap.ts'))).toBe(true);
-  expect(
-    inputsOf('decrypt-object').some((input) => input.includes('@aws-crypto/raw-rsa-keyring-node/')),
-  ).toBe(true);
-  for (const word of ['privateDecrypt', 'createPrivateKey'])
-    expect(codeOf('decrypt-object').includes(word)).toBe(true);
+describe.each(['decrypt-object', 'rewrap-object'])('%s, which opens,', (name) => {
+  test('has what was looked for', () => {
+    expect(inputsOf(name).some((input) => input.endsWith('src/keys/raw-rsa/unwrap.ts'))).toBe(true);
+    expect(inputsOf(name).some((input) => input.includes('@aws-crypto/raw-rsa-keyring-node/'))).toBe(true);
+    for (const word of ['privateDecrypt', 'createPrivateKey']) expect(codeOf(name).includes(word)).toBe(true);
+  });
+
+  test('asks no key of KMS to unwrap, and has no schema library', () => {
+    const foreign = /src\/keys\/kms\/unwrap[.]ts|node_modules\/(zod|ajv)\//;
+    expect(inputsOf(name).filter((input) => foreign.test(input))).toEqual([]);
+  });
 });

@@ -20,6 +20,8 @@ export interface RewrapJob extends Binding {
    * @throws SealdropError where it cannot be
    */
   recipients: (info: MessageInfo, facts: ObjectFacts) => Promise<Sealing & { already: boolean }>;
+  /** Throws where what was found is not to be worked on here. Not asked of what is for them already. */
+  admit?: ((found: ObjectInfo) => void) | undefined;
   /** The key that it must be bound to: it will be bound to the one that it lies under. */
   boundTo?: string | undefined;
   /** Go on where the store keeps no conditions on writes: the object is looked at right before, in place of that. */
@@ -63,6 +65,7 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
       judge(info, { ...job, boundTo: undefined });
       return { ...found, outcome: 'present', plaintextSize };
     }
+    job.admit?.(old);
     if (decryptor === undefined) {
       judge(info, job);
       return { ...found, outcome: 'planned', plaintextSize };
