@@ -1,13 +1,14 @@
-import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
+import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
-import * as logs from 'aws-cdk-lib/aws-logs';
+import type * as logs from 'aws-cdk-lib/aws-logs';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import * as sfn from 'aws-cdk-lib/aws-stepfunctions';
+import type * as sfn from 'aws-cdk-lib/aws-stepfunctions';
 import { Construct } from 'constructs';
 import { otherAccounts } from './access.js';
 import { acknowledgePatterns } from './acknowledge.js';
 import { backfillDefinition } from './backfill-definition.js';
+import { mapStateMachine, reportsAccess } from './map-state-machine.js';
 
 /** Buckets whose objects may be encrypted. Only keys that begin with the prefix can be listed. */
 export interface BackfillInbox {
@@ -41,20 +42,8 @@ export class Backfill extends Construct {
 
   constructor(scope: Construct, id: string, props: BackfillProps) {
     super(scope, id);
-    const { logRetention = logs.RetentionDays.THREE_MONTHS } = props;
     this.reports = this.makeReports();
     this.reportsAddress = `s3://${this.reports.bucketName}/${REPORTS_PREFIX}/`;
-    const logGroup = new logs.LogGroup(this, 'Log', {
-      retention: logRetention,
-      removalPolicy: RemovalPolicy.DESTROY,
-    });
-    const role = new iam.Role(this, 'Role', {
-      assumedBy: new iam.ServicePrincipal('states.amazonaws.com', {
-        conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(this).account } },
-      }),
-      description: 'sealdrop: lists an inbox and calls the encrypting function',
-    });
-    for (const statement of this.statements(props)) role.addToPolicy(new iam.PolicyStatement(statement));
     const definition = backfillDefinition({
       partition: Stack.of(this).partition,
       functionArn: props.encryptFunction.functionArn,
@@ -63,18 +52,13 @@ export class Backfill extends Construct {
       maxConcurrency: props.maxConcurrency ?? 10,
       inventory: props.inventory !== undefined,
     });
-    this.stateMachine = new sfn.StateMachine(this, 'StateMachine', {
-      definitionBody: sfn.DefinitionBody.fromString(Stack.of(this).toJsonString(definition)),
-      role,
+    this.stateMachine = mapStateMachine(this, {
+      definition,
       comment: 'sealdrop: encrypts what lies in an inbox already',
-      tracingEnabled: true,
-      // Every event, but none of the keys in them.
-      logs: { destination: logGroup, level: sfn.LogLevel.ALL, includeExecutionData: false },
+      may: 'lists an inbox and calls the encrypting function',
+      statements: this.statements(props),
+      logRetention: props.logRetention,
     });
-    this.allowChildRuns(role);
-    acknowledgePatterns(role, [
-      { resources: ['*'], pattern: 'The actions of X-Ray and of log delivery know no resources.' },
-    ]);
   }
 
   private makeReports(): s3.Bucket {
@@ -123,35 +107,7 @@ export class Backfill extends Construct {
         ...(prefix !== '' && { conditions: { StringLike: { 's3:prefix': `${prefix}*` } } }),
       })),
       ...(manifests === undefined ? [] : [{ actions: ['s3:GetObject'], resources: [manifests] }]),
-      {
-        // As ResultWriter needs them: https://docs.aws.amazon.com/step-functions/latest/dg/input-output-resultwriter.html
-        actions: ['s3:PutObject', 's3:GetObject', 's3:ListMultipartUploadParts', 's3:AbortMultipartUpload'],
-        resources: [reports],
-      },
+      reportsAccess(reports),
     ];
-  }
-
-  /** A policy of its own: the state machine waits for the role's first one, which so cannot name it. */
-  private allowChildRuns(role: iam.Role): void {
-    const { stateMachineArn, stateMachineName } = this.stateMachine;
-    const children = Stack.of(this).formatArn({
-      service: 'states',
-      resource: 'execution',
-      resourceName: `${stateMachineName}:*`,
-      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
-    });
-    acknowledgePatterns(this, [
-      { resources: [children], pattern: 'The runs that its Distributed Map starts.' },
-    ]);
-    new iam.Policy(this, 'ChildRuns', {
-      roles: [role],
-      statements: [
-        new iam.PolicyStatement({ actions: ['states:StartExecution'], resources: [stateMachineArn] }),
-        new iam.PolicyStatement({
-          actions: ['states:DescribeExecution', 'states:StopExecution'],
-          resources: [children],
-        }),
-      ],
-    });
   }
 }
