@@ -26,11 +26,12 @@ export function environmentOf({ account, region }: DeploymentConfig): Environmen
 
 /** @param scope the stack, in which what is there already is imported */
 export function partsOf(scope: Construct, deployment: string, config: DeploymentConfig): StackParts {
-  const { api, inventory, alarmTopicArn } = config;
+  const { api, inventory, rewrap, alarmTopicArn } = config;
   return {
     gateway: { deployment, ...gatewayProps(scope, config) },
     api: api && apiProps(scope, config, api),
     inventory: inventory && { bucket: importOnce(scope, inventory.bucket), prefix: inventory.prefix },
+    rewrap: rewrap && rewrapProps(scope, config, rewrap),
     alarmTopic:
       alarmTopicArn === undefined ? undefined : sns.Topic.fromTopicArn(scope, 'AlarmTopic', alarmTopicArn),
   };
@@ -46,6 +47,22 @@ function apiProps(scope: Construct, config: DeploymentConfig, api: Config<'api'>
     decrypt: decrypt && { privateKeySetSecretName: decrypt.privateKeySetSecret, prefixes: decrypt.prefixes },
     uploadExpiry: seconds(api.uploadExpirySeconds),
     throttle: api.throttle,
+    logRetention: config.logRetentionDays,
+    network: config.network && networkProps(scope, config.network),
+  };
+}
+
+function rewrapProps(
+  scope: Construct,
+  config: DeploymentConfig,
+  rewrap: Config<'rewrap'>,
+): StackParts['rewrap'] {
+  return {
+    privateKeySetSecretName: rewrap.privateKeySetSecret,
+    vaultRewriteSecretName: rewrap.vaultRewriteSecret,
+    maxObjectBytes: rewrap.maxObjectBytes,
+    maxConcurrency: config.maxConcurrency,
+    memory: config.memoryMiB,
     logRetention: config.logRetentionDays,
     network: config.network && networkProps(scope, config.network),
   };

@@ -28,7 +28,7 @@ export function vaultWriting(
 }
 
 /** Never kms:Decrypt: what it wrapped, it cannot unwrap. */
-function wrapping(keys: readonly kms.IKey[]): Grant[] {
+export function wrapping(keys: readonly kms.IKey[]): Grant[] {
   if (keys.length === 0) return [];
   return [{ actions: ['kms:GenerateDataKey', 'kms:Encrypt'], resources: keys.map((key) => key.keyArn) }];
 }

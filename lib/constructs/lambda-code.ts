@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import * as lambda from 'aws-cdk-lib/aws-lambda';
 
 /** The functions that the package brings, each built into a folder of its own. */
-export type BundleName = 'encrypt-object' | 'api' | 'put-object' | 'delete-object' | 'decrypt-object';
+export type BundleName =
+  'encrypt-object' | 'api' | 'put-object' | 'delete-object' | 'decrypt-object' | 'rewrap-object';
 
 /**
  * The code of a function as it was built into the package: nothing is compiled when a stack is synthesized.

@@ -22,7 +22,7 @@ export type Vault =
       readonly encryptionKey: kms.IKey | undefined;
     });
 
-export type VaultUse = 'write' | 'read' | 'delete';
+export type VaultUse = 'write' | 'read' | 'delete' | 'rewrite';
 
 /** @throws where there is not exactly one of the two, or the prefix is no folder */
 export function settleVault(
@@ -55,6 +55,8 @@ const OBJECT_ACTIONS: Record<VaultUse, string[]> = {
   read: ['s3:GetObject'],
   // Without the right to delete versions, old ones stay.
   delete: ['s3:DeleteObject'],
+  // Nothing is taken away: what stood there before stays where the bucket is versioned.
+  rewrite: ['s3:PutObject', 's3:AbortMultipartUpload', 's3:GetObject'],
 };
 
 const KEY_ACTIONS: Record<VaultUse, string[]> = {
@@ -62,6 +64,7 @@ const KEY_ACTIONS: Record<VaultUse, string[]> = {
   write: ['kms:GenerateDataKey', 'kms:Decrypt'],
   read: ['kms:Decrypt'],
   delete: [],
+  rewrite: ['kms:GenerateDataKey', 'kms:Decrypt'],
 };
 
 /** Without it an absent object would be refused instead of absent. HEAD has no prefix to compare. */

@@ -8,6 +8,7 @@ import { EncryptionGateway } from '../constructs/encryption-gateway.js';
 import { GatewayApi } from '../constructs/gateway-api.js';
 import type { EncryptionGatewayProps } from '../constructs/gateway-props.js';
 import { GatewayMonitoring } from '../constructs/monitoring.js';
+import { Rewrap, type RewrapProps } from '../constructs/rewrap.js';
 
 export interface StackParts {
   readonly gateway: EncryptionGatewayProps & { readonly deployment: string };
@@ -15,6 +16,8 @@ export interface StackParts {
   readonly api?: Omit<GatewayApiProps, 'gateway'>;
   /** Where inventories may be read for a backfill. Default: nowhere; listings always can. */
   readonly inventory?: BackfillProps['inventory'];
+  /** Default: nothing is rewrapped here, and no function could. */
+  readonly rewrap?: Omit<RewrapProps, 'gateway' | 'reports'>;
   /** Where alarms are sent. Default: they are seen in CloudWatch alone. */
   readonly alarmTopic?: sns.ITopic;
 }
@@ -28,13 +31,19 @@ export interface GatewayStackProps extends StackProps {
 export class GatewayStack extends Stack {
   constructor(scope: Construct, id: string, { parts, ...props }: GatewayStackProps) {
     super(scope, id, { description: 'sealdrop: files come in, only ciphertext goes out', ...props });
-    const { gateway: gatewayProps, api: apiProps, inventory, alarmTopic } = parts(this);
+    const { gateway: gatewayProps, api: apiProps, inventory, rewrap: rewrapProps, alarmTopic } = parts(this);
     const gateway = new EncryptionGateway(this, 'Gateway', gatewayProps);
     const api = apiProps && new GatewayApi(this, 'Api', { ...apiProps, gateway });
     const backfill = this.backfill(gateway, gatewayProps, inventory);
+    const { reports } = backfill;
+    const rewrap = rewrapProps && new Rewrap(this, 'Rewrap', { ...rewrapProps, gateway, reports });
     const { queue, deadLetterQueue, deployment } = gateway;
     new GatewayMonitoring(this, 'Monitoring', {
-      functions: [...gateway.functions, ...(api?.functions ?? [])],
+      functions: [
+        ...gateway.functions,
+        ...(api?.functions ?? []),
+        ...(rewrap === undefined ? [] : [rewrap.rewrapObject.function]),
+      ],
       api: api?.httpApi,
       queue,
       deadLetterQueue,
@@ -52,6 +61,7 @@ export class GatewayStack extends Stack {
       [OUTPUTS.log]: gateway.encryptObject.logGroup.logGroupName,
       [OUTPUTS.backfill]: backfill.stateMachine.stateMachineArn,
       [OUTPUTS.reports]: backfill.reportsAddress,
+      [OUTPUTS.rewrap]: rewrap?.stateMachine.stateMachineArn,
       [OUTPUTS.api]: api?.url,
     });
   }

@@ -162,6 +162,22 @@ const api = z
   })
   .describe('The HTTP API');
 
+const rewrap = z
+  .strictObject({
+    privateKeySetSecret: secretName.describe(
+      'Name of the secret with the private key set; may be the one of api.decrypt',
+    ),
+    vaultRewriteSecret: secretName
+      .optional()
+      .describe(
+        'Name of the secret with credentials for reading and writing the vault. Not with vaultBucket',
+      ),
+    maxObjectBytes: z.int().min(1).optional().describe('Larger objects are refused at once'),
+  })
+  .describe(
+    'Rewrapping in the cloud: whoever breaks into the account can then read the vault. Default: none, and no function could',
+  );
+
 const inventory = z
   .strictObject({ bucket: bucketName, prefix: filter.optional() })
   .describe('Where inventories (S3 Inventory, CSV) may be read for a backfill');
@@ -231,6 +247,7 @@ const deployment = z
     network: network.optional(),
     api: api.optional(),
     inventory: inventory.optional(),
+    rewrap: rewrap.optional(),
     synthesizer: z
       .enum(['default', 'cli'])
       .optional()
@@ -240,6 +257,14 @@ const deployment = z
     path: ['vaultWriteSecret'],
     message: 'exactly one of vaultWriteSecret and vaultBucket is needed',
   })
+  .refine(
+    ({ rewrap: part, vaultBucket: bucket }) =>
+      part === undefined || (part.vaultRewriteSecret === undefined) !== (bucket === undefined),
+    {
+      path: ['rewrap', 'vaultRewriteSecret'],
+      message: 'is needed unless the vault is a vaultBucket, and not with one',
+    },
+  )
   .check(({ value, issues }) => {
     const seen = new Map<string, string>();
     for (const [path, name] of secretsOf(value)) {
@@ -255,18 +280,23 @@ interface NamedSecrets {
   readonly vaultWriteSecret?: string | undefined;
   readonly idempotencySecret?: string | undefined;
   readonly api?: z.infer<typeof api> | undefined;
+  readonly rewrap?: z.infer<typeof rewrap> | undefined;
 }
 
-/** Fields that name secrets: no two of them the same. */
+/** Fields that name secrets: no two of them the same, but the private key set, which is one however often it is named. */
 function secretsOf(settings: NamedSecrets): [path: string[], name: string | undefined][] {
-  const { publicKeySetSecret, vaultWriteSecret, idempotencySecret, api } = settings;
+  const { publicKeySetSecret, vaultWriteSecret, idempotencySecret, api, rewrap } = settings;
+  const opening = api?.decrypt?.privateKeySetSecret;
+  const rewrapping = rewrap?.privateKeySetSecret;
   return [
     [['publicKeySetSecret'], publicKeySetSecret],
     [['vaultWriteSecret'], vaultWriteSecret],
     [['idempotencySecret'], idempotencySecret],
     [['api', 'vaultReadSecret'], api?.vaultReadSecret],
     [['api', 'vaultDeleteSecret'], api?.vaultDeleteSecret],
-    [['api', 'decrypt', 'privateKeySetSecret'], api?.decrypt?.privateKeySetSecret],
+    [['api', 'decrypt', 'privateKeySetSecret'], opening],
+    [['rewrap', 'privateKeySetSecret'], rewrapping === opening ? undefined : rewrapping],
+    [['rewrap', 'vaultRewriteSecret'], rewrap?.vaultRewriteSecret],
   ];
 }
 

@@ -69,6 +69,13 @@ test('an API with every route', () => {
   expect(findings((stack) => ({ gateway, api: { ...api, network: networkOf(stack) } }))).toEqual([]);
 });
 
+test('a rewrap', () => {
+  const rewrap = { privateKeySetSecretName: 'k', vaultRewriteSecretName: 'w' };
+  expect(
+    findings((stack) => ({ gateway: GATEWAY, rewrap: { ...rewrap, network: networkOf(stack) } })),
+  ).toEqual([]);
+});
+
 test('a vault on AWS', () => {
   const onAws = (stack: Stack): StackParts => ({
     gateway: {
@@ -77,6 +84,7 @@ test('a vault on AWS', () => {
       vaultBucket: { bucket: s3.Bucket.fromBucketName(stack, 'Vault', 'the-vault'), prefix: 'sealed/' },
     },
     api: { callers: IAM_CALLERS, allowDelete: true },
+    rewrap: { privateKeySetSecretName: 'k' },
   });
   expect(findings(onAws)).toEqual([]);
 });

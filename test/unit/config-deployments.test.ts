@@ -36,6 +36,8 @@ const MOST = {
     securityGroups: ['sg-0123456c'],
   },
   inventory: { bucket: 'the-inventory', prefix: 'daily/' },
+  // One private key set for both.
+  rewrap: { privateKeySetSecret: 'k', vaultRewriteSecret: 'w', maxObjectBytes: 1000 },
   synthesizer: 'cli',
   api: {
     callers: { kind: 'iam', prefixes: { '111122223333:role/lab': 'lab/' } },
@@ -149,6 +151,21 @@ describe('a mistake names its field', () => {
         api: { ...MOST.api, decrypt: { privateKeySetSecret: LEAST.publicKeySetSecret, prefixes: ['lab/'] } },
       },
       'deployments.dev.api.decrypt.privateKeySetSecret: must not be the secret of publicKeySetSecret',
+    ],
+    [
+      'a rewrap without credentials for it',
+      { ...LEAST, rewrap: { privateKeySetSecret: 'k' } },
+      'deployments.dev.rewrap.vaultRewriteSecret: is needed unless the vault is a vaultBucket, and not with one',
+    ],
+    [
+      'a rewrap with the credentials of what encrypts',
+      { ...LEAST, rewrap: { privateKeySetSecret: 'k', vaultRewriteSecret: LEAST.vaultWriteSecret } },
+      'deployments.dev.rewrap.vaultRewriteSecret: must not be the secret of vaultWriteSecret',
+    ],
+    [
+      'a rewrap that opens with the public keys',
+      { ...LEAST, rewrap: { privateKeySetSecret: LEAST.publicKeySetSecret, vaultRewriteSecret: 'w' } },
+      'deployments.dev.rewrap.privateKeySetSecret: must not be the secret of publicKeySetSecret',
     ],
     [
       'a prefix without its slash',
