@@ -21,7 +21,7 @@ export interface Operations {
   /** @throws SealdropError `deployment_not_found` */
   outputs(stack: string, signal?: AbortSignal): Promise<StackOutputs>;
   queue(url: string): MessageQueue;
-  runs(stateMachine: string): BackfillRuns;
+  runs(stateMachine: string): MapRuns;
   close(): void;
 }
 
@@ -50,7 +50,14 @@ export interface MessageQueue {
 
 export type RunStatus = 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED' | 'PENDING_REDRIVE';
 
-/** What a run is started with: see lib/constructs/backfill-definition.ts. */
+/** What a rewrap is started with: see lib/constructs/rewrap-definition.ts. */
+export interface RewrapInput {
+  /** Below the vault's own. */
+  readonly prefix: string;
+  readonly dryRun: boolean;
+}
+
+/** What a backfill is started with: see lib/constructs/backfill-definition.ts. */
 export interface BackfillInput {
   readonly bucket: string;
   readonly prefix: string;
@@ -59,6 +66,8 @@ export interface BackfillInput {
   /** An inventory, read in place of the listing. */
   readonly manifest?: { readonly bucket: string; readonly key: string };
 }
+
+export type RunInput = BackfillInput | RewrapInput;
 
 export interface RunCounts {
   /** Objects found; grows while the listing is read. */
@@ -74,15 +83,17 @@ export interface Run {
   readonly status: RunStatus;
   readonly started: Date;
   readonly ended?: Date;
-  readonly input: BackfillInput;
+  readonly input: RunInput;
   /** JSON, once it has succeeded. */
   readonly output?: string;
   readonly error?: string;
+  /** In words, where it ended with an error. */
+  readonly cause?: string;
 }
 
-/** The runs of a backfill's state machine in AWS Step Functions. */
-export interface BackfillRuns {
-  start(input: BackfillInput, signal?: AbortSignal): Promise<string>;
+/** The runs of a state machine with a Distributed Map in AWS Step Functions. */
+export interface MapRuns {
+  start(input: RunInput, signal?: AbortSignal): Promise<string>;
   /** The one that was started last. */
   latest(signal?: AbortSignal): Promise<string | undefined>;
   describe(id: string, signal?: AbortSignal): Promise<Run>;

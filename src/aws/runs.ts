@@ -8,11 +8,11 @@ import {
   type SFNClient,
 } from '@aws-sdk/client-sfn';
 import { SealdropError } from '../errors.js';
-import type { BackfillInput, BackfillRuns, RunStatus } from '../operations.js';
+import type { MapRuns, RunInput, RunStatus } from '../operations.js';
 import { printable } from '../printable.js';
 import { awsError } from './errors.js';
 
-export function sfnRuns(client: SFNClient, stateMachineArn: string): BackfillRuns {
+export function sfnRuns(client: SFNClient, stateMachineArn: string): MapRuns {
   const asked = async <T>(request: Promise<T>, id?: string): Promise<T> =>
     request.catch((error: unknown) => {
       const { name } = error as Error;
@@ -49,9 +49,10 @@ export function sfnRuns(client: SFNClient, stateMachineArn: string): BackfillRun
         status: run.status as RunStatus,
         started: run.startDate!,
         ...(run.stopDate !== undefined && { ended: run.stopDate }),
-        input: JSON.parse(run.input ?? '{}') as BackfillInput,
+        input: JSON.parse(run.input ?? '{}') as RunInput,
         ...(run.output !== undefined && { output: run.output }),
         ...(run.error !== undefined && { error: run.error }),
+        ...(run.cause !== undefined && { cause: run.cause }),
       };
     },
     async counts(id, abortSignal) {

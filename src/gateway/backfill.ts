@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { OutcomeReport } from '../contract.js';
 import { SealdropError } from '../errors.js';
 import type { Run } from '../operations.js';
+import { printable } from '../printable.js';
 
 /** Reads an object of the bucket that the reports lie in. */
 export type OpenReport = (bucket: string, key: string) => Promise<Readable>;
@@ -68,7 +69,7 @@ function isReport(value: unknown): value is OutcomeReport {
   return typeof value === 'object' && value !== null && 'outcome' in value;
 }
 
-function withoutReports({ status, error }: Run): SealdropError {
+function withoutReports({ status, error, cause }: Run): SealdropError {
   if (status === 'RUNNING')
     return new SealdropError('run_failed', 'the run has not ended yet', {
       retryable: true,
@@ -76,10 +77,14 @@ function withoutReports({ status, error }: Run): SealdropError {
     });
   return new SealdropError(
     'run_failed',
-    `the run ended as ${status}${error === undefined ? '' : ` (${error})`}`,
+    `the run ended as ${status}${error === undefined ? '' : ` (${error})`}${inWords(cause)}`,
     { hint: 'start it again when the cause is mended: what is stored already is not stored twice' },
   );
 }
+
+/** Of a function that threw, it is what the function's log has, in JSON. */
+const inWords = (cause = ''): string =>
+  cause === '' || cause.startsWith('{') ? '' : `: ${printable(cause)}`;
 
 async function textOf(body: Readable): Promise<string> {
   return (await body.setEncoding('utf8').toArray()).join('');
@@ -96,7 +101,10 @@ async function* linesOf(body: Readable): AsyncGenerator<string> {
   if (rest.trim() !== '') yield rest;
 }
 
-/** Objects by outcome, as `{stored: 3}`, and the bytes that were stored. */
+const said = (outcome: string): string =>
+  outcome === 'present' ? 'there already' : outcome.replace('_', ' ');
+
+/** Objects by outcome, as `{stored: 3}`, and the bytes that were stored or rewrapped. */
 export class Tally {
   readonly outcomes: Record<string, number> = {};
   total = 0;
@@ -105,7 +113,7 @@ export class Tally {
   add({ outcome, bytes = 0 }: OutcomeReport): void {
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
     this.total++;
-    if (outcome === 'stored') this.bytes += bytes;
+    if (outcome === 'stored' || outcome === 'rewrapped') this.bytes += bytes;
   }
 
   get failed(): number {
@@ -114,7 +122,7 @@ export class Tally {
 
   /** `3 stored, 1 failed` */
   toString(): string {
-    const parts = Object.entries(this.outcomes).map(([outcome, n]) => `${n} ${outcome.replace('_', ' ')}`);
+    const parts = Object.entries(this.outcomes).map(([outcome, n]) => `${n} ${said(outcome)}`);
     return parts.length === 0 ? 'nothing was there' : parts.join(', ');
   }
 }

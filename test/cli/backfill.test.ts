@@ -360,6 +360,14 @@ test('wrong use', () =>
     $ sealdrop backfill start --deployment test --manifest s3://inventories/manifest.json --wait 2>&1 | tail -2
     > error: the run ended as FAILED (InventoryNotConfigured)
     > hint: start it again when the cause is mended: what is stored already is not stored twice
+    $ sealdrop backfill start --deployment test --rewrap
+    ! error: the deployment does not rewrap: it has no private key
+    ! hint: with rewrap in sealdrop.config.json it would (docs/operations.md); without: sealdrop rewrap, where the private key is
+    [1]
+    $ sealdrop backfill start --deployment test --rewrap --bucket inbox
+    ! error: option '--rewrap' cannot be used with option '--bucket <name>'
+    ! hint: see: sealdrop backfill start --help
+    [2]
     $ sealdrop backfill report {run}:none --deployment test
     ! error: there is no run {run}:none
     ! hint: it is the ARN that backfill start printed; AWS keeps runs for 90 days

@@ -100,7 +100,8 @@ describe('the encrypting role', () => {
     expect(await read(SECRETS.vaultWrite)).toBe('allowed');
   });
 
-  test.each([PRIVATE_KEYS, SECRETS.vaultRead, SECRETS.vaultDelete])('may not read %s', async (name) => {
+  const FOR_OTHERS = [PRIVATE_KEYS, SECRETS.vaultRead, SECRETS.vaultDelete, SECRETS.vaultRewrite];
+  test.each(FOR_OTHERS)('may not read %s', async (name) => {
     expect(await read(name)).toMatch(REFUSED);
   });
 
@@ -152,6 +153,7 @@ describe('at the vault', () => {
     { policy: 'vault-write', may: ['put', 'get', 'list'] },
     { policy: 'vault-read', may: ['get', 'list'] },
     { policy: 'vault-delete', may: ['delete'] },
+    { policy: 'vault-rewrite', may: ['put', 'get', 'list'] },
   ] as const)('the credentials of examples/minio-policies/$policy.json may $may', async ({ policy, may }) => {
     const { vault } = gateway;
     const { bucket } = vault;

@@ -18,6 +18,7 @@ export const SECRETS = {
   vaultWrite: 'sealdrop/vault-write',
   vaultRead: 'sealdrop/vault-read',
   vaultDelete: 'sealdrop/vault-delete',
+  vaultRewrite: 'sealdrop/vault-rewrite',
 } as const;
 
 type Config = Readonly<Record<string, unknown>>;
@@ -97,6 +98,7 @@ async function fillSecrets(
     [SECRETS.vaultWrite]: await secretOf('vault-write'),
     [SECRETS.vaultRead]: await secretOf('vault-read'),
     [SECRETS.vaultDelete]: await secretOf('vault-delete'),
+    [SECRETS.vaultRewrite]: await secretOf('vault-rewrite'),
   };
   for (const [Name, SecretString] of Object.entries(values))
     await aws.secrets.send(new CreateSecretCommand({ Name, SecretString }));

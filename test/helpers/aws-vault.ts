@@ -8,7 +8,7 @@ import { get } from '../../src/transfer/get.js';
 import type { Credentials } from './aws-server.js';
 import { startMinio, type S3Server } from './servers.js';
 
-export type Policy = 'vault-write' | 'vault-read' | 'vault-delete';
+export type Policy = 'vault-write' | 'vault-read' | 'vault-delete' | 'vault-rewrite';
 
 /** What the policies of `examples/` name. */
 const EXAMPLE_BUCKET = 'my-vault';

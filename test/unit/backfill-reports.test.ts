@@ -109,6 +109,17 @@ test.each<[Run['status'], string | undefined, string, boolean]>([
   await expect(all(without, files({}))).rejects.toMatchObject({ code: 'run_failed', message, retryable });
 });
 
+test('where a run says in words why it ended, they are told; what a function threw is not', async () => {
+  const ended = (cause: string) =>
+    all({ ...run(undefined, { status: 'FAILED' }), output: undefined, error: 'E', cause }, files({}));
+  await expect(ended('the set \u001b opens nothing')).rejects.toMatchObject({
+    message: 'the run ended as FAILED (E): the set \\u{1b} opens nothing',
+  });
+  await expect(ended('{"errorMessage":"x"}')).rejects.toMatchObject({
+    message: 'the run ended as FAILED (E)',
+  });
+});
+
 test('the tally counts outcomes, and bytes of what was stored now', () => {
   const tally = new Tally();
   expect(tally.toString()).toBe('nothing was there');

@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command, Option } from 'commander';
 import { parseAddress } from '../../address.js';
-import { OUTPUTS, type OutcomeReport } from '../../contract.js';
+import { OUTPUTS } from '../../contract.js';
 import { interrupted, SealdropError } from '../../errors.js';
-import { reportsOf, Tally } from '../../gateway/backfill.js';
-import type { BackfillInput, BackfillRuns, Operations, Run, RunCounts, RunStatus } from '../../operations.js';
+import type { MapRuns, Operations, Run, RunInput, StackOutputs } from '../../operations.js';
 import { printable } from '../../printable.js';
 import { inboxFor, type InboxFilter } from '../backfill-inbox.js';
+import { progressOf, sayReport, sayStarted, sayStatus } from '../backfill-report.js';
 import {
   awsOptions,
-  awsSettings,
   outputNamed,
   outputsOf,
   sameDeployment,
@@ -18,10 +17,11 @@ import {
 } from '../aws.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
-import { formatBytes, type Output } from '../output.js';
+import type { Output } from '../output.js';
 
 interface BackfillOptions extends AwsOptions, shared.OutputOptions {
   stateMachine?: string;
+  rewrap?: boolean;
 }
 
 interface StartOptions extends BackfillOptions {
@@ -41,18 +41,23 @@ const EXAMPLES = `
 Examples:
   sealdrop backfill start --deployment prod --dry-run --wait
   sealdrop backfill start --deployment prod
+  sealdrop backfill start --deployment prod --rewrap
 
 Encrypts what lay in a deployment's inbox before the deployment was there. Running it again is safe: what is in the
-vault already is not stored twice.`;
+vault already is not stored twice. With --rewrap it encrypts what lies in the vault to the keys that the deployment has
+now, where the deployment may decrypt.`;
 
 const START_EXAMPLES = `
 Examples:
   sealdrop backfill start --deployment prod --prefix 2026/ --dry-run --wait
   sealdrop backfill start --deployment prod --max-concurrency 5
   sealdrop backfill start --deployment prod --manifest s3://inventories/inbox/daily/2026-11-20T01-00Z/manifest.json
+  sealdrop backfill start --deployment prod --rewrap --prefix 2025/ --wait
 
 The bucket is listed, or taken from an inventory of S3 (CSV, current versions) where there are very many objects.
-A dry run looks at each object and at the vault, and stores nothing.`;
+A dry run looks at each object and at the vault, and stores nothing. With --rewrap the prefix is one of the vault, and
+objects that are for the deployment's keys already are left alone. It does not revoke: older versions, backups and
+headers that were saved before still open with the old key (docs/rewrap.md).`;
 
 const STATUS_EXAMPLES = `
 Examples:
@@ -78,10 +83,19 @@ export function backfillCommand(environment: Environment): Command {
 }
 
 function runOptions(command: Command): Command {
-  return awsOptions(command).addOption(
-    new Option('--state-machine <arn>', 'the state machine, in place of the deployment’s'),
-  );
+  return awsOptions(command)
+    .addOption(new Option('--state-machine <arn>', 'the state machine, in place of the deployment’s'))
+    .addOption(
+      new Option(
+        '--rewrap',
+        'not of the inbox: of the vault, to the keys that the deployment has now',
+      ).conflicts(['bucket', 'manifest']),
+    );
 }
+
+/** Of the same kind and deployment, for a hint. */
+const sameRuns = (what: 'start' | 'status' | 'report', options: BackfillOptions): string =>
+  sameDeployment(`sealdrop backfill ${what}`, options) + (options.rewrap === true ? ' --rewrap' : '');
 
 function startCommand(environment: Environment): Command {
   const command = runOptions(new Command('start').description('start a run'))
@@ -105,7 +119,7 @@ function startCommand(environment: Environment): Command {
       await withOperations(environment, options, async (operations) => {
         const { signal } = environment;
         const { runs, inboxes } = await openRuns(operations, options, signal);
-        const input = inputOf(options, inboxFor(inboxes, options));
+        const input = options.rewrap === true ? vaultInput(options) : inboxInput(options, inboxes);
         const id = await runs.start(input, signal);
         sayStarted(output, id, input);
         if (options.maxConcurrency !== undefined) await limit(runs, id, options.maxConcurrency, signal);
@@ -130,7 +144,7 @@ function statusCommand(environment: Environment): Command {
         const run = await findRun(runs, id, options, signal);
         sayStatus(output, run, await runs.counts(run.id, signal));
         if (run.status !== 'RUNNING' && !output.json)
-          output.note(`what became of each object: ${sameDeployment('sealdrop backfill report', options)}`);
+          output.note(`what became of each object: ${sameRuns('report', options)}`);
       });
     });
 }
@@ -156,16 +170,28 @@ async function openRuns(
   operations: Operations,
   options: StartOptions,
   signal: AbortSignal,
-): Promise<{ runs: BackfillRuns; inboxes: InboxFilter[] }> {
+): Promise<{ runs: MapRuns; inboxes: InboxFilter[] }> {
   if (options.stateMachine !== undefined) return { runs: operations.runs(options.stateMachine), inboxes: [] };
   const outputs = await outputsOf(operations, options, INSTEAD, signal);
+  if (options.rewrap === true) return { runs: operations.runs(rewrapMachine(outputs)), inboxes: [] };
   return {
     runs: operations.runs(outputNamed(outputs, OUTPUTS.backfill)),
     inboxes: JSON.parse(outputNamed(outputs, OUTPUTS.inboxes)) as InboxFilter[],
   };
 }
 
-function inputOf(options: StartOptions, { bucket, prefix, suffix }: InboxFilter): BackfillInput {
+function rewrapMachine(outputs: StackOutputs): string {
+  const machine = outputs[OUTPUTS.rewrap];
+  if (machine !== undefined) return machine;
+  throw new SealdropError('aws_refused', 'the deployment does not rewrap: it has no private key', {
+    hint: 'with rewrap in sealdrop.config.json it would (docs/operations.md); without: sealdrop rewrap, where the private key is',
+  });
+}
+
+const vaultInput = ({ prefix = '', dryRun = false }: StartOptions): RunInput => ({ prefix, dryRun });
+
+function inboxInput(options: StartOptions, inboxes: readonly InboxFilter[]): RunInput {
+  const { bucket, prefix, suffix } = inboxFor(inboxes, options);
   const input = { bucket, prefix: options.prefix ?? prefix, suffix, dryRun: options.dryRun === true };
   if (options.manifest === undefined) return input;
   const address = parseAddress(options.manifest);
@@ -177,7 +203,7 @@ function inputOf(options: StartOptions, { bucket, prefix, suffix }: InboxFilter)
 }
 
 async function findRun(
-  runs: BackfillRuns,
+  runs: MapRuns,
   id: string | undefined,
   options: BackfillOptions,
   signal: AbortSignal,
@@ -185,11 +211,11 @@ async function findRun(
   const found = id ?? (await runs.latest(signal));
   if (found !== undefined) return runs.describe(found, signal);
   throw new SealdropError('run_not_found', 'no run was started yet', {
-    hint: `start one: ${sameDeployment('sealdrop backfill start', options)}`,
+    hint: `start one: ${sameRuns('start', options)}`,
   });
 }
 
-async function limit(runs: BackfillRuns, id: string, calls: number, signal: AbortSignal): Promise<void> {
+async function limit(runs: MapRuns, id: string, calls: number, signal: AbortSignal): Promise<void> {
   for (const until = Date.now() + BEGIN_TIME; Date.now() < until; await pause(POLL_TIME / 4, signal)) {
     if (await runs.limit(id, calls, signal)) return;
     if ((await runs.describe(id, signal)).status !== 'RUNNING') return;
@@ -201,13 +227,13 @@ async function limit(runs: BackfillRuns, id: string, calls: number, signal: Abor
 
 /** Waits until a run has ended, and says how far it is while it changes. */
 async function ended(
-  runs: BackfillRuns,
+  runs: MapRuns,
   id: string,
   options: BackfillOptions,
   output: Output,
   signal: AbortSignal,
 ): Promise<Run> {
-  const look = sameDeployment('sealdrop backfill status', options);
+  const look = sameRuns('status', options);
   signal.addEventListener('abort', () => output.note(`the run goes on: ${look}`), { once: true });
   for (let said = ''; ; await pause(POLL_TIME, signal)) {
     const run = await runs.describe(id, signal);
@@ -223,76 +249,4 @@ async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await sleep(milliseconds, undefined, { signal }).catch((cause: unknown) => {
     throw interrupted(cause);
   });
-}
-
-function sayStarted(output: Output, run: string, { bucket, prefix, dryRun, manifest }: BackfillInput): void {
-  const what =
-    manifest === undefined ? `s3://${bucket}/${prefix}` : `s3://${manifest.bucket}/${manifest.key}`;
-  output.result(
-    { run, bucket, prefix, dryRun },
-    `started${dryRun ? ', dry' : ''}: ${printable(what)}\n${printable(run)}`,
-  );
-}
-
-const progressOf = ({ total, done, failed }: RunCounts): string =>
-  `${done} of ${total} looked at${failed === 0 ? '' : `, ${failed} failed`}`;
-
-/** A run that ended has looked at every object; whether it stored them, its report says. */
-const STATES: Record<RunStatus, string> = {
-  RUNNING: 'running',
-  SUCCEEDED: 'ended',
-  FAILED: 'broken off',
-  TIMED_OUT: 'out of time',
-  ABORTED: 'stopped',
-  PENDING_REDRIVE: 'to be redriven',
-};
-
-function sayStatus(output: Output, run: Run, counts: RunCounts | undefined): void {
-  const { id, status, started, ended: end, input } = run;
-  if (output.json)
-    return output.document({
-      run: id,
-      status,
-      started: started.toISOString(),
-      ended: end?.toISOString(),
-      ...input,
-      ...counts,
-    });
-  output.data(`${STATES[status]}${counts === undefined ? '' : `: ${progressOf(counts)}`}`);
-  output.data(`  run      ${printable(id)}`);
-  output.data(
-    `  of       s3://${printable(`${input.bucket}/${input.prefix}`)}${input.dryRun ? ' (dry run)' : ''}`,
-  );
-  output.data(`  started  ${started.toISOString()}`);
-  if (end !== undefined) output.data(`  ended    ${end.toISOString()}`);
-}
-
-async function sayReport(
-  environment: Environment,
-  options: BackfillOptions,
-  output: Output,
-  run: Run,
-): Promise<void> {
-  const tally = new Tally();
-  for await (const report of reportsOf(run, openerOf(environment, options))) {
-    tally.add(report);
-    if (output.json) output.document(report);
-    else if (report.outcome === 'failed' || report.outcome === 'gone') output.data(lineOf(report));
-  }
-  const size = tally.bytes === 0 ? '' : ` (${formatBytes(tally.bytes)} stored)`;
-  output.note(`${tally.total} objects: ${tally.toString()}${size}`);
-  if (tally.failed > 0) environment.exitCode = 6;
-}
-
-function lineOf({ bucket, key, outcome, code, retryable }: OutcomeReport): string {
-  const why = `${outcome}${code === undefined ? '' : ` ${code}`}`;
-  return printable(`${why.padEnd(28)} ${bucket}/${key}${retryable === true ? ' (may work later)' : ''}`);
-}
-
-/** Reports are read as any store is. */
-function openerOf({ parts, signal }: Environment, options: BackfillOptions) {
-  return async (bucket: string, key: string) => {
-    const { store } = await parts.openVault({ kind: 's3', bucket, key }, 'read', awsSettings(options));
-    return (await store.get(key, { signal })).body;
-  };
 }

@@ -207,7 +207,7 @@ const describe = ({ rewrapped, versionsRemoved }: RewrapEvent): object => {
   };
 };
 
-const REVOKES_NOT =
+export const REVOKES_NOT =
   'this does not revoke: older versions, backups and headers that were saved before still open with the old key';
 
 async function rewrapOne(key: string, job: RewrapEntryJob, context: RewrapContext): Promise<void> {
