@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { SealdropError, systemCode } from './errors.js';
 import { readKeyFile } from './key-source.js';
 import type { Kept, KeptValue } from './kept.js';
+import { holdLock, type FileLock } from './lock-file.js';
 import { printable } from './printable.js';
 import { Secret } from './secret.js';
 import { ASIDE_END, asideName, isLeftAside, openFileTarget } from './transfer/target.js';
@@ -27,22 +28,48 @@ export function keptFile(path: string, hint?: string): KeptValue {
       if (stats !== undefined && !stats.isFile())
         throw new SealdropError('target_unwritable', `${printable(path)} is no regular file`);
       const mode = isPrivate === true ? OWNER_ONLY : (stats?.mode ?? EVERYBODY_READS) & 0o777;
-      const target = await openFileTarget(path, { overwrite: replaces !== undefined, mode });
+      const lock = await holdLock(path);
       try {
-        await target.write(bytes);
-        const now = await read();
-        if (now?.version !== replaces) throw changed(path);
-        await target.commit();
-        await sweep(path);
-      } catch (error) {
-        await target.discard();
-        if (error instanceof SealdropError && error.code === 'target_exists') throw changed(path);
-        throw error;
+        await replaceFile(path, bytes, { mode, replaces, lock, read });
+      } finally {
+        await lock.release();
       }
       return { created: replaces === undefined, version: digestOf(bytes), arn: resolve(path) };
     },
     close: () => undefined,
   };
+}
+
+interface Replacement {
+  readonly mode: number;
+  readonly replaces: string | undefined;
+  readonly lock: FileLock;
+  readonly read: () => Promise<Kept | undefined>;
+}
+
+/** @throws SealdropError `precondition_failed` where it is not what was read; nothing is changed then */
+async function replaceFile(
+  path: string,
+  bytes: Buffer,
+  { mode, replaces, lock, read }: Replacement,
+): Promise<void> {
+  async function assertUnchanged(): Promise<void> {
+    if ((await read())?.version !== replaces) throw changed(path);
+    await lock.assertHeld();
+  }
+
+  await assertUnchanged();
+  const overwrite = replaces !== undefined;
+  const target = await openFileTarget(path, { overwrite, mode, beforeMoving: assertUnchanged });
+  try {
+    await target.write(bytes);
+    await target.commit();
+    await sweep(path);
+  } catch (error) {
+    await target.discard();
+    if (error instanceof SealdropError && error.code === 'target_exists') throw changed(path);
+    throw error;
+  }
 }
 
 /** What a run that was killed left of this set has private halves in it. */

@@ -23,6 +23,8 @@ export interface FileTargetOptions {
   overwrite?: boolean;
   /** Permissions. Default: those of the file that is replaced, or what the umask leaves. */
   mode?: number;
+  /** Waited for when all is on disk, right before it gets its name. Throws to leave what is there. */
+  beforeMoving?: () => Promise<void>;
 }
 
 /**
@@ -51,6 +53,7 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
     shown: real,
     mode: options.mode ?? existing?.mode,
     moveIn: async () => {
+      await options.beforeMoving?.();
       if (overwrite) await rename(aside, real);
       else await moveWithoutOverwriting(aside, real);
       await syncDirectory(dirname(real));

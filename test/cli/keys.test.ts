@@ -573,6 +573,23 @@ describe('the file of a set', () => {
       if (code !== 0) expect(stderr).toMatch(/^error: keys\.json was changed by somebody else meanwhile\n/);
     expect(setIn().keys).toHaveLength(1 + made);
   }, 60_000);
+
+  // An AES key takes no time to make: both are done with reading when the first one writes.
+  test('changed by two processes at once, again and again, has each key that was said to be made', async () => {
+    begin();
+    await box.shell('sealdrop keys import private_key.pem --key-set keys.json -q');
+    const made = ['S3RSAKey'];
+    for (let round = 0; round < 8; round++) {
+      const names = [`a${round}`, `b${round}`];
+      const add = (name: string) =>
+        box.run(['keys', 'add', '--aes', '256', '--key-name', name, '--key-set', 'keys.json', '-q']);
+      const results = await Promise.all(names.map(add));
+      made.push(...names.filter((_name, i) => results[i]!.code === 0));
+    }
+    expect(setIn().keys.map(({ name }) => name)).toEqual(expect.arrayContaining(made));
+    expect(setIn().keys).toHaveLength(made.length);
+    expect(box.files().filter((name) => name.includes('.sealdrop-'))).toEqual([]);
+  }, 120_000);
 });
 
 test('--json describes keys without their private halves, and --quiet says nothing', async () => {
