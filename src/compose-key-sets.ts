@@ -25,7 +25,7 @@ import { generateKeyPem } from './keys/generate.js';
 import { readForeignKeys } from './keys/import-key.js';
 import { isKmsArn, kindOf, KMS_NAMESPACE, parseKeySet, type KeySetEntry } from './keys/key-set-document.js';
 import {
-  assertNotTwice,
+  assertEachOnce,
   privatePemOf,
   publicPartOf,
   readManagedSet,
@@ -33,8 +33,7 @@ import {
   spkiOf,
 } from './keys/managed-set.js';
 import { readPrivateHalf } from './keys/private-key-set.js';
-import { isLocked } from './keys/private-key.js';
-import { fingerprintOf } from './keys/public-key.js';
+import { fingerprintOf, isLocked } from './keys/public-key.js';
 import { printable } from './printable.js';
 import type { Secret } from './secret.js';
 import { parseKeyLocation, shownLocation, type KeyLocation } from './secrets/key-location.js';
@@ -306,7 +305,7 @@ class Held implements KeySet {
   }
 
   async #write(entries: KeySetEntry[]): Promise<void> {
-    assertNotTwice(entries, this.shown);
+    assertEachOnce(entries, this.shown);
     const document = serialize(entries);
     // What could not be read again is not written.
     parseKeySet(document, this.shown);

@@ -112,7 +112,7 @@ export async function openUnwrapKeyring(settings: DecryptSettings) {
 async function readOpening(settings: DecryptSettings): Promise<Opening> {
   const { privateKeys = [], keySet } = settings;
   const { assertOpens, readOpeningKeys } = await import('./keys/opening-keys.js');
-  const { isLocked } = await import('./keys/private-key.js');
+  const { isLocked } = await import('./keys/public-key.js');
   const found: Opening = { rsa: [], aes: [], kms: [] };
   const inputs = privateKeys.map((input, i) => ({ input, called: `key ${i + 1}` }));
   if (keySet) inputs.push({ input: keySet, called: 'the key set' });

@@ -6,7 +6,7 @@ import type { Kept, KeptAbout, KeptValue, Written } from './kept.js';
 import { describe } from './keys/describe.js';
 import type { KeySetEntry } from './keys/key-set-document.js';
 import { publicPartOf, readManagedSet, serialize, unlocked } from './keys/managed-set.js';
-import { isLocked } from './keys/private-key.js';
+import { isLocked } from './keys/public-key.js';
 import { printable } from './printable.js';
 import { parseKeyLocation, shownLocation, type KeyLocation } from './secrets/key-location.js';
 

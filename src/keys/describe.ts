@@ -3,8 +3,7 @@ import type { KeyDescription } from '../key-sets.js';
 import { Secret } from '../secret.js';
 import { kindOf, type KeySetEntry } from './key-set-document.js';
 import { kmsFingerprint } from './kms/names.js';
-import { isLocked } from './private-key.js';
-import { fingerprintOf, modulusBits, readPublicKey } from './public-key.js';
+import { fingerprintOf, isLocked, modulusBits, readPublicKey } from './public-key.js';
 import { secretKeyFingerprint } from './raw-aes/names.js';
 
 /** @param entry of a set that was read by `readManagedSet`: RSA keys have their public half */

@@ -14,8 +14,8 @@ import type { ForeignKey } from './foreign-key.js';
 import { readJwks } from './jwk.js';
 import { kindOf, parseKeySet, type KeySetEntry } from './key-set-document.js';
 import { readPrivateHalf } from './private-key-set.js';
-import { isLocked, readPrivateKey } from './private-key.js';
-import { fingerprintOf, isPrivate, readPublicKey } from './public-key.js';
+import { readPrivateKey } from './private-key.js';
+import { fingerprintOf, isLocked, isPrivate, readPublicKey } from './public-key.js';
 
 export interface ForeignOptions {
   readonly passphrase?: AskPassphrase;

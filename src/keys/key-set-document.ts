@@ -152,6 +152,24 @@ export function assertConsistent(entries: readonly KeySetEntry[], where: string)
   }
 }
 
+/**
+ * Under two names that both wrap, one of them is a mistake.
+ * @param keys active ones: what tells a key from others, and its name
+ * @throws SealdropError `invalid_key`
+ */
+export function assertNotTwice(keys: readonly (readonly [id: string, name: string])[], where: string): void {
+  const names = new Map<string, string>();
+  for (const [id, name] of keys) {
+    const other = names.get(id);
+    if (other !== undefined)
+      throw invalid(
+        `${where}: ${printable(other)} and ${printable(name)} are one and the same active key`,
+        'remove one of them, or retire it where objects name it',
+      );
+    names.set(id, name);
+  }
+}
+
 function assertEntry(entry: KeySetEntry, field: string): void {
   const { created, state, always, secretKey, publicKey, privateKey } = entry;
   if (created !== undefined && !isTime(created))

@@ -1,8 +1,13 @@
 /** The keys to wrap to, from a key set or a bare key. It reads public halves only and is part of every encryptor. */
 import { SealdropError } from '../errors.js';
 import type { OaepHash } from '../ports.js';
-import { printable } from '../printable.js';
-import { assertConsistent, kindOf, parseEntries, type KeySetEntry } from './key-set-document.js';
+import {
+  assertConsistent,
+  assertNotTwice,
+  kindOf,
+  parseEntries,
+  type KeySetEntry,
+} from './key-set-document.js';
 import { DEFAULT_KEY_NAME, DEFAULT_KEY_NAMESPACE } from './names.js';
 import { fingerprintOf, readPublicKey } from './public-key.js';
 import type { PublicWrappingKey } from './raw-rsa/wrap.js';
@@ -60,7 +65,10 @@ export function readPublicSet(bytes: Uint8Array, where: string, names: KeyNames 
     return [{ kind: 'rsa', always, namespace, name, publicKey, oaepHash }];
   });
   if (keys.length === 0) throw new SealdropError('invalid_key', `${where} has no active key`);
-  assertNotTwice(keys, where);
+  assertNotTwice(
+    keys.flatMap((key) => (key.kind === 'rsa' ? [[fingerprintOf(key.publicKey), key.name] as const] : [])),
+    where,
+  );
   return keys;
 }
 
@@ -76,26 +84,4 @@ function privateHalf(field: string): SealdropError {
   return new SealdropError('private_key_in_public_key_set', `${field} does not belong in a public key set`, {
     hint: 'whoever encrypts must not be able to decrypt: sealdrop keys export-public writes a set without private halves',
   });
-}
-
-/** Under two names that both wrap, one of them is a mistake. */
-function assertNotTwice(keys: readonly PublicSetKey[], where: string): void {
-  const names = new Map<string, string>();
-  for (const key of keys) {
-    if (key.kind !== 'rsa') continue;
-    const fingerprint = fingerprintOf(key.publicKey);
-    if (names.has(fingerprint)) throw sameKey(where, names.get(fingerprint)!, key.name);
-    names.set(fingerprint, key.name);
-  }
-}
-
-function sameKey(where: string, ...names: [string, string]): SealdropError {
-  const [first, second] = names.map(printable);
-  return new SealdropError(
-    'invalid_key',
-    `${where}: ${first} and ${second} are one and the same active key`,
-    {
-      hint: 'remove one of them, or retire it where objects name it',
-    },
-  );
 }

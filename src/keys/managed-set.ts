@@ -2,13 +2,12 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
 import type { AskPassphrase } from '../key-sets.js';
-import { printable } from '../printable.js';
 import type { Secret } from '../secret.js';
-import { kindOf, parseKeySet, type KeySetEntry } from './key-set-document.js';
+import { assertNotTwice, kindOf, parseKeySet, type KeySetEntry } from './key-set-document.js';
 import { DEFAULT_KEY_NAME, DEFAULT_KEY_NAMESPACE } from './names.js';
 import { readPrivateHalf } from './private-key-set.js';
-import { isLocked, readPrivateKey } from './private-key.js';
-import { fingerprintOf, isPrivate, readPublicKey } from './public-key.js';
+import { readPrivateKey } from './private-key.js';
+import { fingerprintOf, isLocked, isPrivate, readPublicKey } from './public-key.js';
 
 export interface ManagedSet {
   readonly entries: KeySetEntry[];
@@ -28,7 +27,7 @@ export async function readManagedSet(
   const entries = parseKeySet(bytes, where);
   if (entries === undefined) return { entries: [await readBare(bytes, where, passphrase)], bare: true };
   const read = entries.map((entry, i) => withPublicHalf(entry, `${where}: keys[${i}]`));
-  assertNotTwice(read, where);
+  assertEachOnce(read, where);
   return { entries: read, bare: false };
 }
 
@@ -68,20 +67,14 @@ function withPublicHalf(entry: KeySetEntry, field: string): KeySetEntry {
 }
 
 /** @throws SealdropError `invalid_key` where two active entries are one key */
-export function assertNotTwice(entries: readonly KeySetEntry[], where: string): void {
-  const names = new Map<string, string>();
-  for (const entry of entries) {
-    if (entry.state !== 'active' || kindOf(entry) === 'kms') continue;
-    const id = entry.secretKey ?? fingerprintOf(readPublicKey(Buffer.from(entry.publicKey!), where));
-    const other = names.get(id);
-    if (other !== undefined)
-      throw new SealdropError(
-        'invalid_key',
-        `${where}: ${printable(other)} and ${printable(entry.name)} are one and the same active key`,
-        { hint: 'remove one of them, or retire it where objects name it' },
-      );
-    names.set(id, entry.name);
-  }
+export function assertEachOnce(entries: readonly KeySetEntry[], where: string): void {
+  const active = entries.filter((entry) => entry.state === 'active' && kindOf(entry) !== 'kms');
+  const idOf = ({ secretKey, publicKey = '' }: KeySetEntry) =>
+    secretKey ?? fingerprintOf(readPublicKey(Buffer.from(publicKey), where));
+  assertNotTwice(
+    active.map((entry) => [idOf(entry), entry.name]),
+    where,
+  );
 }
 
 export function spkiOf(publicKey: KeyObject): string {

@@ -6,7 +6,7 @@ import type { KeyNames } from './key-set.js';
 import { parseKeySet, type KeySetEntry } from './key-set-document.js';
 import { DEFAULT_KEY_NAME, DEFAULT_KEY_NAMESPACE } from './names.js';
 import { readPrivateKey } from './private-key.js';
-import { fingerprintOf, readPublicKey } from './public-key.js';
+import { assertOnePair, readPublicKey } from './public-key.js';
 import type { PrivateWrappingKey } from './raw-rsa/unwrap.js';
 
 /**
@@ -47,8 +47,6 @@ export function readPrivateHalf(entry: KeySetEntry, field: string, passphrase?: 
   const privateKey = readPrivateKey(Buffer.from(entry.privateKey!), `${field}.privateKey`, passphrase);
   if (entry.publicKey === undefined) return privateKey;
   const publicKey = readPublicKey(Buffer.from(entry.publicKey), `${field}.publicKey`);
-  if (fingerprintOf(publicKey) === fingerprintOf(createPublicKey(privateKey))) return privateKey;
-  throw new SealdropError('invalid_key', `${field}.publicKey is not the public half of its privateKey`, {
-    hint: 'what is encrypted to it would open with neither: find the right half, or make two entries of it',
-  });
+  assertOnePair(publicKey, createPublicKey(privateKey), field);
+  return privateKey;
 }

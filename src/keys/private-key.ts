@@ -3,7 +3,7 @@ import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
 import type { Secret } from '../secret.js';
 import { assertCheap } from './derivation-cost.js';
-import { assertRsa } from './public-key.js';
+import { assertRsa, isLocked } from './public-key.js';
 
 /**
  * An RSA private key from PKCS#8 (encrypted too) or PKCS#1, PEM or DER.
@@ -23,18 +23,6 @@ export function readPrivateKey(bytes: Uint8Array, where: string, passphrase?: Se
     });
   if (passphrase !== undefined) assertCheap(bytes, text, where);
   return assertRsa(parse(bytes, text, where, passphrase), where);
-}
-
-// PKCS#8's EncryptedPrivateKeyInfo begins with the identifier of a PKCS#5 scheme (RFC 5958, 3; RFC 8018, A).
-const LOCKED_DER = /^\x30[^]{1,3}\x30[^]{1,2}\x06.\x2a\x86\x48\x86\xf7\x0d\x01\x05/;
-
-/** Whether a key file, PEM or DER, read as latin1, says that it is encrypted. */
-export function isLocked(text: string): boolean {
-  return (
-    text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----') ||
-    text.includes('Proc-Type: 4,ENCRYPTED') ||
-    LOCKED_DER.test(text)
-  );
 }
 
 function parse(bytes: Uint8Array, text: string, where: string, passphrase?: Secret): KeyObject {

@@ -1,6 +1,6 @@
 /** Reading public keys. Nothing here can read a private one: it is part of every encryptor. */
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
-import { SealdropError } from '../errors.js';
+import { isSealdropError, SealdropError } from '../errors.js';
 import type { PublicKeyInfo } from '../ports.js';
 import { MAX_MODULUS_BITS, MIN_MODULUS_BITS } from './names.js';
 
@@ -32,6 +32,18 @@ export function isPrivate(text: string): boolean {
   return (
     /-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text) ||
     /^\x30(?:\x82..|\x81.|[\0-\x7f])\x02\x01[\0\x01]/s.test(text)
+  );
+}
+
+// PKCS#8's EncryptedPrivateKeyInfo begins with the identifier of a PKCS#5 scheme (RFC 5958, 3; RFC 8018, A).
+const LOCKED_DER = /^\x30[^]{1,3}\x30[^]{1,2}\x06.\x2a\x86\x48\x86\xf7\x0d\x01\x05/;
+
+/** Whether a key file, PEM or DER, read as latin1, says that it is encrypted. */
+export function isLocked(text: string): boolean {
+  return (
+    text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----') ||
+    text.includes('Proc-Type: 4,ENCRYPTED') ||
+    LOCKED_DER.test(text)
   );
 }
 
@@ -106,6 +118,30 @@ export function modulusBits(key: KeyObject): number {
 export function fingerprintOf(publicKey: KeyObject): string {
   const der = publicKey.export({ type: 'spki', format: 'der' });
   return createHash('sha256').update(der).digest('base64url');
+}
+
+/**
+ * The public half of a private key that is not locked, PEM.
+ * @throws SealdropError `invalid_key`, `weak_key`
+ */
+export function derivePublicKey(privatePem: string, where: string): KeyObject {
+  try {
+    if (isPrivate(privatePem)) return assertRsa(createPublicKey(privatePem), where);
+  } catch (error) {
+    if (isSealdropError(error)) throw error;
+  }
+  throw new SealdropError('invalid_key', `${where} is damaged or no private key`);
+}
+
+/**
+ * @param derived from the private half
+ * @throws SealdropError `invalid_key`
+ */
+export function assertOnePair(publicKey: KeyObject, derived: KeyObject, field: string): void {
+  if (fingerprintOf(publicKey) === fingerprintOf(derived)) return;
+  throw new SealdropError('invalid_key', `${field}.publicKey is not the public half of its privateKey`, {
+    hint: 'what is encrypted to it would open with neither: find the right half, or make two entries of it',
+  });
 }
 
 /** A key as everybody may have it. */

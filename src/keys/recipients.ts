@@ -1,9 +1,15 @@
 /** The keys to wrap to, of every kind, as they are read: what makes keyrings of them is chosen where parts are joined. */
 import { SealdropError } from '../errors.js';
 import { Secret } from '../secret.js';
-import { decodeSecretKey, kindOf, parseKeySet, type KeySetEntry } from './key-set-document.js';
+import {
+  assertNotTwice,
+  decodeSecretKey,
+  kindOf,
+  parseKeySet,
+  type KeySetEntry,
+} from './key-set-document.js';
 import { readPublicSet, type KeyNames, type PublicSetKey } from './key-set.js';
-import { readPublicKey } from './public-key.js';
+import { assertOnePair, derivePublicKey, fingerprintOf, isLocked, readPublicKey } from './public-key.js';
 import type { SecretWrappingKey } from './raw-aes/names.js';
 
 export type RecipientKey =
@@ -11,7 +17,8 @@ export type RecipientKey =
 
 /**
  * What a set may hold besides public halves and names of KMS keys. `public`: nothing. `secret`: raw AES keys, by which
- * whoever encrypts can decrypt as well. `own`: private halves too, which are not looked at: a set of who does both.
+ * whoever encrypts can decrypt as well. `own`: private halves too, a set of who does both: they are compared with the
+ * public ones, but for what is locked, which is found out when it is unlocked.
  */
 export type SetRules = 'public' | 'secret' | 'own';
 
@@ -30,10 +37,25 @@ export function readRecipients(
   if (entries === undefined) return readPublicSet(bytes, where, names);
   const keys = entries.flatMap((entry, i): RecipientKey[] => {
     if (rules === 'secret' && entry.privateKey !== undefined) throw privateHalf(`${where}: keys[${i}]`);
+    assertPair(entry, `${where}: keys[${i}]`);
     return entry.state === 'active' ? [recipientOf(entry, `${where}: keys[${i}]`, names)] : [];
   });
-  if (keys.length > 0) return keys;
-  throw new SealdropError('invalid_key', `${where} has no active key`);
+  if (keys.length === 0) throw new SealdropError('invalid_key', `${where} has no active key`);
+  assertNotTwice(keys.flatMap(identityOf), where);
+  return keys;
+}
+
+/** Whoever derives a public key from a private one need not be able to open with it. */
+function assertPair({ publicKey, privateKey }: KeySetEntry, field: string): void {
+  if (privateKey === undefined || publicKey === undefined || isLocked(privateKey)) return;
+  const derived = derivePublicKey(privateKey, `${field}.privateKey`);
+  assertOnePair(readPublicKey(Buffer.from(publicKey), `${field}.publicKey`), derived, field);
+}
+
+function identityOf(key: RecipientKey): [id: string, name: string][] {
+  if (key.kind === 'kms') return [];
+  const id = key.kind === 'rsa' ? fingerprintOf(key.publicKey) : key.secretKey.reveal().toString('base64');
+  return [[id, key.name]];
 }
 
 function recipientOf(entry: KeySetEntry, field: string, { oaepHash }: KeyNames): RecipientKey {

@@ -59,6 +59,21 @@ describe('recipients', () => {
     expect(await namesOf({ recipients: [set(pub('a'), kms(), aes('b'))] })).toEqual(['a', ARN, 'b']);
   });
 
+  test('may be one key twice where one of them is retired, and have a locked half, which is not looked at', async () => {
+    const lockedHalf = two.privateKey.export({
+      type: 'pkcs8',
+      format: 'pem',
+      cipher: 'aes-256-cbc',
+      passphrase: 'x',
+    });
+    const both = set(
+      whole('a'),
+      whole('before', one, { state: 'retired' }),
+      pub('c', three, { privateKey: lockedHalf }),
+    );
+    expect(await namesOf({ keySet: both })).toEqual(['a', 'c']);
+  });
+
   test('that are named twice are taken once', async () => {
     const settings = {
       keySet,
@@ -113,6 +128,29 @@ describe('what is refused', () => {
       'invalid_key',
     ],
     ['an AES key of a wrong length', { recipients: [set(aes('a', { secretKey: 'AAAA' }))] }, 'invalid_key'],
+    [
+      'halves that do not belong together, in a set of who does both',
+      { keySet: set(pub('a', one, { privateKey: privatePem(two) })) },
+      'invalid_key',
+    ],
+    [
+      'the same, of a retired key',
+      { keySet: set(pub('b', three), pub('a', one, { state: 'retired', privateKey: privatePem(two) })) },
+      'invalid_key',
+    ],
+    [
+      'a damaged private half',
+      { keySet: set(pub('a', one, { privateKey: privatePem(one).replace(/\n.{30}/, '\n') })) },
+      'invalid_key',
+    ],
+    [
+      'a public half where the private one belongs',
+      { keySet: set(pub('a', one, { privateKey: publicPem(one) })) },
+      'invalid_key',
+    ],
+    ['one RSA key under two active names', { keySet: set(whole('a'), pub('b', one)) }, 'invalid_key'],
+    ['the same, among recipients', { recipients: [set(pub('a'), pub('b'))] }, 'invalid_key'],
+    ['one AES key under two active names', { recipients: [set(aes('a'), aes('b'))] }, 'invalid_key'],
     ['what is no key of KMS', { recipients: ['kms:x'] }, 'invalid_key'],
     [
       'an RSA key in the namespace of KMS',
