@@ -1,10 +1,10 @@
 /** JSON Web Keys (RFC 7517; RFC 7518, section 6): RSA keys and `oct`, one or a set of them. */
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
-import { printable } from '../printable.js';
 import type { ForeignKey } from './foreign-key.js';
 import { assertRsa, fingerprintOf } from './public-key.js';
 import { repeatedMember } from './repeated-member.js';
+import { shownMember } from './shown-member.js';
 
 type Members = Record<string, unknown>;
 
@@ -28,7 +28,7 @@ export function readJwks(bytes: Buffer, where: string): ForeignKey[] | undefined
   if (!('kty' in document) && !Array.isArray(keys))
     throw invalid(`${where} is JSON, but neither a JWK (kty is missing) nor a key set (version is missing)`);
   const repeated = repeatedMember(text);
-  if (repeated !== undefined) throw invalid(`${where}: ${printable(repeated)} is there twice`);
+  if (repeated !== undefined) throw invalid(`${where}: ${shownMember(repeated, [])} is there twice`);
   if ('kty' in document) return [readJwk(document, where)];
   if ((keys as unknown[]).length === 0) throw invalid(`${where}: keys is empty`);
   return (keys as unknown[]).map((key, i) => readJwk(key, `${where}: keys[${i}]`));
@@ -49,9 +49,20 @@ function readJwk(value: unknown, where: string): ForeignKey {
 function nameOf(jwk: Members): string | undefined {
   const { kid } = jwk;
   if (typeof kid !== 'string' || kid === '' || !kid.isWellFormed()) return undefined;
-  // Names are shown.
-  return [...PRIVATE, 'k'].some((member) => jwk[member] === kid) ? undefined : kid;
+  // Names are shown: none is taken that has a key in it, in whichever alphabet of base64.
+  const alike = base64urlOf(kid);
+  const isSecret = [...PRIVATE, 'k'].some((member) => {
+    const value = jwk[member];
+    return typeof value === 'string' && value !== '' && alike.includes(base64urlOf(value));
+  });
+  return isSecret ? undefined : kid;
 }
+
+const base64urlOf = (value: string): string =>
+  value
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace(/[^\w-]/g, '');
 
 function assertForEncrypting({ use, alg, key_ops: operations }: Members, where: string): void {
   if (use !== undefined && use !== 'enc')

@@ -6,6 +6,7 @@
 import { SealdropError } from '../errors.js';
 import { printable } from '../printable.js';
 import { repeatedMember } from './repeated-member.js';
+import { shownMember } from './shown-member.js';
 
 export const KMS_NAMESPACE = 'aws-kms';
 
@@ -83,7 +84,8 @@ function parseJson(text: string, where: string): Record<string, unknown> {
     throw invalid(`${where} is neither a key nor a key set: the JSON is damaged`);
   }
   const repeated = repeatedMember(text);
-  if (repeated !== undefined) throw invalid(`${where}: ${printable(repeated)} is there twice`);
+  if (repeated !== undefined)
+    throw invalid(`${where}: ${shownMember(repeated, ENTRY_FIELDS)} is there twice`);
   return document as Record<string, unknown>;
 }
 
@@ -117,9 +119,8 @@ function assertKnown(value: Record<string, unknown>, known: readonly string[], p
   const [unknown] = Object.keys(value).filter((name) => !known.includes(name));
   if (unknown === undefined) return;
   const meant = known.find((name) => name.toLowerCase() === unknown.toLowerCase());
-  const shown = unknown.length > 40 ? `${unknown.slice(0, 10)}...` : unknown;
   throw invalid(
-    `${place}${printable(shown)} is no field of a key set`,
+    `${place}${shownMember(unknown, known)} is no field of a key set`,
     meant === undefined ? `its fields are: ${known.join(', ')}` : `${meant} may be meant`,
   );
 }

@@ -44,19 +44,22 @@ const files: Record<string, Buffer> = {
   'key set': Buffer.from(JSON.stringify({ version: 1, keys: entries })),
 };
 
-/** Runs of 16 characters of what is secret, in the forms that the files have it in. */
-const PRIVATE = [
-  privateKey,
-  locked,
-  secretKey,
-  ...(['d', 'p', 'q', 'dp', 'dq', 'qi'] as const).map((m) => jwk[m]!),
-]
-  .flatMap((text) => text.replace(/-----[A-Z ]+-----|\n/g, '').match(/.{16}/g) ?? [])
-  .filter((run) => !publicKey.replace(/\n/g, '').includes(run));
+const numbers = (['d', 'p', 'q', 'dp', 'dq', 'qi'] as const).map((m) => jwk[m]!);
+const flatOf = (text: string) => text.replace(/-----[A-Z ]+-----|\n/g, '');
+/** Runs of 13 characters of what is secret, wherever they begin, in the forms that the files have it in. */
+const RUN = 13;
+const runsOf = (text: string) =>
+  Array.from({ length: Math.max(0, text.length - RUN + 1) }, (_, i) => text.slice(i, i + RUN));
+const OPEN = new Set(runsOf(flatOf(publicKey)));
+const PRIVATE = new Set(
+  [privateKey, locked, secretKey, Buffer.from(secretKey, 'base64').toString('base64url'), ...numbers]
+    .flatMap((text) => runsOf(flatOf(text)))
+    .filter((run) => !OPEN.has(run)),
+);
 
 function assertClean(said: string): void {
   const flat = said.replace(/\s|\\n/g, '');
-  if (PRIVATE.some((run) => flat.includes(run)))
+  if (runsOf(flat).some((run) => PRIVATE.has(run)))
     throw new Error('something of a private half is in what is said');
 }
 
@@ -168,6 +171,36 @@ test('entries of any values are taken or refused by a code', async () => {
       await takenOrRefused(() => shownSet(bytes));
     }),
     { numRuns: 400 },
+  );
+}, 120_000);
+
+test('a key in the place of a name, or pasted beside one, is not shown', async () => {
+  const short = Buffer.from(secretKey, 'base64').subarray(0, 24);
+  const secrets = [secretKey, short.toString('base64'), short.toString('base64url'), ...numbers];
+  const pasted = fc
+    .tuple(fc.constantFrom(...secrets), fc.constantFrom('', ' ', '=', 'k', '"'), fc.boolean())
+    .map(([key, more, before]) => ({ key, name: before ? more + key : key + more }));
+  const twice = (name: string) => `${JSON.stringify(name)}:1,${JSON.stringify(name)}:2`;
+  const documents = ({ key, name }: { key: string; name: string }) => [
+    JSON.stringify({ version: 1, keys: [{ ...entries[0], [name]: 1 }] }),
+    JSON.stringify({ version: 1, keys: entries, [name]: 1 }),
+    `{"version":1,"keys":[],${twice(name)}}`,
+    `{"version":1,"keys":[{${twice(name)}}]}`,
+    `{"kty":"oct","k":${JSON.stringify(short.toString('base64url'))},${twice(name)}}`,
+    // A name that somebody gave is shown, unless it is the key that it is the name of.
+    JSON.stringify({ kty: 'oct', k: short.toString('base64url'), kid: numbers.includes(key) ? 'x' : name }),
+    JSON.stringify({ ...jwk, kid: numbers.includes(key) ? name : 'x', [name]: name }),
+    JSON.stringify({ ...jwk, use: name, alg: name }),
+    JSON.stringify({ version: name, keys: name }),
+  ];
+  await fc.assert(
+    fc.asyncProperty(pasted, async (what) => {
+      for (const text of documents(what)) {
+        await takenOrRefused(() => shownImport(Buffer.from(text)));
+        await takenOrRefused(() => shownSet(Buffer.from(text)));
+      }
+    }),
+    { numRuns: 60 },
   );
 }, 120_000);
 
