@@ -229,7 +229,8 @@ class Held implements KeySet {
       throw new SealdropError('usage', `${this.shown} has no key with a public half`, {
         hint: 'whoever wraps with an AES key can unwrap: there is nothing of it that could be handed out',
       });
-    assertEncrypts(entries, selectors.length === 0 ? this.shown : `what is named of ${this.shown}`);
+    // One that is named may be wanted to take it away from objects.
+    if (selectors.length === 0) assertEncrypts(entries, this.shown);
     return { document: serialize(entries).toString(), keys: entries.map(describe), left: left.map(describe) };
   }
 

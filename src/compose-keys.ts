@@ -56,6 +56,7 @@ export async function readOne(
   called: string,
   rules: SetRules,
   settings: EncryptSettings,
+  which?: 'active' | 'all',
 ): Promise<RecipientKey[]> {
   const kms = kmsKeyNamed(input);
   if (kms !== undefined) {
@@ -64,7 +65,7 @@ export async function readOne(
   }
   const { readRecipients } = await import('./keys/recipients.js');
   const bytes = await readKey(input, MAKE_A_PAIR, settings.keyAccess);
-  return readRecipients(bytes, nameOf(input, called), settings, rules);
+  return readRecipients(bytes, nameOf(input, called), settings, rules, which);
 }
 
 /** Makes wrapping keys of what was read; those of KMS share their connections. */

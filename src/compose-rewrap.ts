@@ -12,26 +12,30 @@ export async function openRecipients(settings: RecipientSettings): Promise<Recip
   const { SIGNED_SUITE } = await import('./envelope/esdk/suites.js');
   const { keyAccess, suite, sign, frameLength, commitmentPolicy } = settings;
   const toWrappingKey = wrapper(keyAccess);
-  const read = async (input: RecipientSettings['to'], called: string, which = (_: RecipientKey) => true) => {
-    const keys: WrappingKey[] = [];
-    for (const key of (await readOne(input, called, 'own', settings)).filter(which))
-      keys.push(await toWrappingKey(key));
-    return keys;
+  const read = async (input: RecipientSettings['to'], called: string, which?: 'all') =>
+    readOne(input, called, 'own', settings, which);
+  const ready = async (keys: readonly RecipientKey[]) => {
+    const ready: (WrappingKey & { retired?: boolean | undefined })[] = [];
+    for (const key of keys) ready.push({ ...(await toWrappingKey(key)), retired: key.retired });
+    return ready;
   };
-  const to = await read(settings.to, 'the key set');
-  if (settings.always) to.push(...(await read(settings.always, 'the own key set', ({ always }) => always)));
-  const known: WrappingKey[] = [];
-  for (const [i, input] of settings.known.entries()) known.push(...(await read(input, `key ${i + 1}`)));
+  const to = await read(settings.to, 'the key set', settings.removes === true ? 'all' : undefined);
+  if (settings.always)
+    to.push(...(await read(settings.always, 'the own key set')).filter(({ always }) => always));
+  const before: RecipientKey[] = [];
+  for (const [i, input] of settings.known.entries())
+    before.push(...(await read(input, `key ${i + 1}`, 'all')));
+  const [wanted, known] = [await ready(to), await ready(before)];
   const encryptors = new Map<string, Encryptor>();
   return {
-    to: wrappingKeysOf(to).recipients,
-    known: known.map(({ recipient }) => recipient),
+    to: wrappingKeysOf(wanted).recipients,
+    known: known.map(({ recipient, retired }) => ({ ...recipient, ...(retired === true && { retired }) })),
     encryptorFor(recipients) {
-      const wanted = recipients.map(idOf);
-      const id = JSON.stringify(wanted);
+      const ids = recipients.map(idOf);
+      const id = JSON.stringify(ids);
       let encryptor = encryptors.get(id);
       if (encryptor === undefined) {
-        const keys = [...to, ...known].filter(({ recipient }) => wanted.includes(idOf(recipient)));
+        const keys = [...wanted, ...known].filter(({ recipient }) => ids.includes(idOf(recipient)));
         encryptor = createEncryptor(wrappingKeysOf(keys), {
           suite: suite ?? (sign === true ? SIGNED_SUITE : undefined),
           frameLength,

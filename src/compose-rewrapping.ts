@@ -4,12 +4,12 @@ import { readEncryptor } from './compose-gateway.js';
 import { openVaultParts } from './compose-vault.js';
 import type { RewrapObjectSettings } from './contract.js';
 import { esdkInspector } from './envelope/esdk/inspect.js';
-import { SealdropError } from './errors.js';
-import type { Lists, RewrapParts } from './gateway/rewrap-objects.js';
+import { assertOpens, type Lists, type RewrapParts } from './gateway/rewrap-objects.js';
+import { KMS_NAMESPACE } from './keys/key-set-document.js';
 import { cached, type Cached } from './secrets/cached.js';
 import type { SecretReader } from './secrets/secret-reader.js';
 import { openS3Store } from './store/s3.js';
-import { openerOf } from './transfer/rewrap/opener.js';
+import { Rehearsal } from './transfer/rewrap/opener.js';
 
 export function rewrappingPartsOf(
   settings: RewrapObjectSettings,
@@ -18,14 +18,13 @@ export function rewrappingPartsOf(
   return cached(async () => {
     const decryptor = await readDecryptor(settings.privateKeySet, secrets);
     const encryptor = await readEncryptor(settings, secrets);
-    // Nobody is there to be told that what is made cannot be proven: it is not made.
-    if ((await openerOf(encryptor, decryptor)) === undefined)
-      throw new SealdropError('key_required', 'the private key set opens nothing of what would be made', {
-        hint: 'publish both sets from where the keys are: sealdrop keys publish --with-private',
-      });
+    const rehearsal = new Rehearsal(decryptor);
+    // Whether KMS wraps may depend on an object's context: that is found out with the object.
+    if (!encryptor.recipients.some(({ namespace }) => namespace === KMS_NAMESPACE))
+      await assertOpens(rehearsal, encryptor, {});
     const { store, prefix, place } = await openVaultParts(settings.vault, { secrets });
     const { bucket, endpoint } = place;
-    return { store, prefix, bucket, endpoint, encryptor, decryptor, inspector: esdkInspector };
+    return { store, prefix, bucket, endpoint, encryptor, decryptor, rehearsal, inspector: esdkInspector };
   }, settings.secretsTtlSeconds * 1000);
 }
 

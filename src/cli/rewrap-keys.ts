@@ -1,12 +1,11 @@
 /** Whom `rewrap` wraps to. */
 import type { Recipients } from '../config/settings.js';
 import { SealdropError } from '../errors.js';
-import type { Decryptor, Encryptor, Recipient } from '../ports.js';
+import type { Decryptor, Recipient } from '../ports.js';
 import { printable } from '../printable.js';
-import { openerOf } from '../transfer/rewrap/opener.js';
-import { wantedKeys, type RewrapMode } from '../transfer/rewrap/recipients.js';
+import { Rehearsal } from '../transfer/rewrap/opener.js';
+import { assertNoneRetired, wantedKeys, type RewrapMode } from '../transfer/rewrap/recipients.js';
 import type { RewrapJob } from '../transfer/rewrap/rewrap.js';
-import type { Sealing } from '../transfer/rewrap/seal.js';
 import type { Environment } from './command.js';
 import * as shared from './options.js';
 
@@ -29,8 +28,9 @@ export async function openRewrapKeys(options: RewrapKeyOptions, { parts }: Envir
     modeOf(options) === 'set'
       ? { known: [], always: keySet }
       : { known: [...publicKeys, ...recipients, ...(keySet ? [keySet] : [])] };
-  const opened = await parts.openRecipients({ ...settings, ...keys, to: options.to });
-  const alias = modeOf(options) === 'remove' ? opened.to.find(isAlias) : undefined;
+  const removes = modeOf(options) === 'remove';
+  const opened = await parts.openRecipients({ ...settings, ...keys, to: options.to, removes });
+  const alias = removes ? opened.to.find(isAlias) : undefined;
   if (alias !== undefined)
     throw new SealdropError('usage', `${printable(alias.name)} is an alias, which no object names`, {
       hint: 'name the key to remove by its ARN: sealdrop inspect shows it',
@@ -38,8 +38,9 @@ export async function openRewrapKeys(options: RewrapKeyOptions, { parts }: Envir
   return opened;
 }
 
-const isAlias = ({ namespace, name }: Recipient): boolean =>
-  namespace === 'aws-kms' && !name.includes(':key/');
+export const isKms = ({ namespace }: Recipient): boolean => namespace === 'aws-kms';
+
+const isAlias = (key: Recipient): boolean => isKms(key) && !key.name.includes(':key/');
 
 /**
  * What a rewrap is given: objects of the same recipients share an encryptor.
@@ -52,17 +53,19 @@ export function recipientsOf(
   onUnopened: () => void,
 ): RewrapJob['recipients'] {
   const mode = modeOf(options);
-  const openers = new Map<Encryptor, Promise<Decryptor | undefined>>();
-  return async (info, facts) => {
-    const { keys, kept, already } = wantedKeys<Recipient>(info, facts, { mode, to, known });
-    const sealing = await sealingFor(encryptorFor(keys), decryptor, openers);
-    if (decryptor !== undefined && mode === 'add') {
-      // What opens the old message is one of those that stay, or another key of the name was given.
-      const proof = await sealingFor(encryptorFor(kept), decryptor, openers);
-      if (proof.opener === undefined) throw doesNotStay();
-    }
-    if (decryptor !== undefined && sealing.opener === undefined) onUnopened();
-    return { ...sealing, already: already && options.again !== true };
+  const rehearsal = decryptor === undefined ? undefined : new Rehearsal(decryptor);
+  return async (info, facts, context) => {
+    const { keys, kept, already: isDone } = wantedKeys<Recipient>(info, facts, { mode, to, known });
+    const already = isDone && options.again !== true;
+    if (!already) assertNoneRetired(keys);
+    const encryptor = encryptorFor(keys);
+    if (rehearsal === undefined) return { encryptor, already };
+    const opener = await rehearsal.openerOf(encryptor, context);
+    // What opens the old message is one of those that stay, or another key of the name was given.
+    if (mode === 'add' && (await rehearsal.openerOf(encryptorFor(kept), context)) === undefined)
+      throw doesNotStay();
+    if (opener === undefined) onUnopened();
+    return { encryptor, opener, already };
   };
 }
 
@@ -70,15 +73,3 @@ const doesNotStay = (): SealdropError =>
   new SealdropError('key_required', 'the key that opens it is not among those it would be wrapped to', {
     hint: 'give the public halves of all that it is for, and a private key of one of them',
   });
-
-/** The rehearsal is made once for each encryptor. */
-async function sealingFor(
-  encryptor: Encryptor,
-  decryptor: Decryptor | undefined,
-  openers: Map<Encryptor, Promise<Decryptor | undefined>>,
-): Promise<Sealing> {
-  if (decryptor === undefined) return { encryptor };
-  const opener = openers.get(encryptor) ?? openerOf(encryptor, decryptor);
-  openers.set(encryptor, opener);
-  return { encryptor, opener: await opener };
-}

@@ -77,7 +77,7 @@ export interface EncryptSettings extends KeyNames {
   publicKeys?: readonly KeyInput[];
   /** The same; raw AES keys (`secretKey`) are taken. */
   recipients?: readonly KeyInput[];
-  /** Its active keys, where none is named one by one. Private halves in it are not looked at. */
+  /** Its active keys, where none is named one by one. Private halves in it are compared with the public ones. */
   keySet?: KeyInput | undefined;
   keyAccess?: KeyAccess;
   suite?: number;
@@ -92,8 +92,10 @@ export interface RecipientSettings extends Omit<
   EncryptSettings,
   'format' | 'publicKeys' | 'recipients' | 'keySet'
 > {
-  /** Its active keys. Private halves in it are not looked at. */
+  /** Its active keys. */
   to: KeyInput;
+  /** Those of `to` are taken away, so that they may be retired. */
+  removes?: boolean;
   /** Its keys that are marked so are among those too. */
   always?: KeyInput | undefined;
   /** Whom objects may be for now. */
@@ -102,7 +104,8 @@ export interface RecipientSettings extends Omit<
 
 export interface Recipients {
   readonly to: readonly Recipient[];
-  readonly known: readonly Recipient[];
+  /** Retired ones too: objects may be for them, and are not wrapped to them again. */
+  readonly known: readonly (Recipient & { readonly retired?: boolean })[];
   /** Wraps to exactly these, which are some of those. */
   readonly encryptorFor: (recipients: readonly Recipient[]) => Encryptor;
 }

@@ -7,6 +7,7 @@ import { isSealdropError, SealdropError, type ErrorCode } from '../errors.js';
 import type { Decryptor, Encryptor, Inspector, ObjectStore } from '../ports.js';
 import { printable, printableJson, shellQuoted } from '../printable.js';
 import { assertKeepsConditions } from '../transfer/rewrap/keeps-conditions.js';
+import type { Rehearsal } from '../transfer/rewrap/opener.js';
 import { wantedKeys } from '../transfer/rewrap/recipients.js';
 import { rewrap, type RewrapReport } from '../transfer/rewrap/rewrap.js';
 import type { DirectObject } from './delivery.js';
@@ -26,7 +27,24 @@ export interface RewrapParts {
   readonly encryptor: Encryptor;
   /** Opens what is there, and what the encryptor makes. */
   readonly decryptor: Decryptor;
+  readonly rehearsal: Rehearsal;
   readonly inspector: Inspector;
+}
+
+/**
+ * Nobody is there to be told that what is made cannot be proven: it is not made.
+ * @throws SealdropError `key_required`
+ */
+export async function assertOpens(
+  rehearsal: Rehearsal,
+  encryptor: Encryptor,
+  context: Readonly<Record<string, string>>,
+): Promise<Decryptor> {
+  const opener = await rehearsal.openerOf(encryptor, context);
+  if (opener !== undefined) return opener;
+  throw new SealdropError('key_required', 'the private key set opens nothing of what would be made', {
+    hint: 'publish both sets from where the keys are: sealdrop keys publish --with-private',
+  });
 }
 
 /** Where lists of keys are put. The prefix ends in a slash. */
@@ -107,16 +125,17 @@ async function inPlace(
 ): Promise<{ outcome: Outcome; bytes: number }> {
   return withParts(async (parts) => {
     assertInVault(bucket, key, parts);
-    const { store, endpoint, encryptor, decryptor, inspector } = parts;
+    const { store, endpoint, encryptor, decryptor, rehearsal, inspector } = parts;
     const wish = { mode: 'set', to: encryptor.recipients, known: [] } as const;
     const command = `sealdrop rewrap ${shellQuoted(store.address(key))} --to FILE --private-key FILE`;
     const report = await rewrap({
       ...{ store, key, inspector, binding: 'required', signal: budget.signal },
       ...(!dryRun && { decryptor }),
       admit: ({ size }) => budget.admit(size, { command, endpoint }),
-      recipients: async (info, facts) => {
+      recipients: async (info, facts, context) => {
         const { already } = wantedKeys(info, facts, wish);
-        return { encryptor, opener: decryptor, already };
+        if (already || dryRun) return { encryptor, already };
+        return { encryptor, opener: await assertOpens(rehearsal, encryptor, context), already };
       },
     });
     return { outcome: OUTCOMES[report.outcome], bytes: report.plaintextSize };

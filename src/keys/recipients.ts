@@ -12,8 +12,9 @@ import { readPublicSet, type KeyNames, type PublicSetKey } from './key-set.js';
 import { assertOnePair, derivePublicKey, fingerprintOf, isLocked, readPublicKey } from './public-key.js';
 import type { SecretWrappingKey } from './raw-aes/names.js';
 
-export type RecipientKey =
-  PublicSetKey | ({ readonly kind: 'aes'; readonly always: boolean } & SecretWrappingKey);
+export type RecipientKey = (
+  PublicSetKey | ({ readonly kind: 'aes'; readonly always: boolean } & SecretWrappingKey)
+) & { readonly retired?: boolean };
 
 /**
  * What a set may hold besides public halves and names of KMS keys. `public`: nothing. `secret`: raw AES keys, by which
@@ -25,6 +26,7 @@ export type SetRules = 'public' | 'secret' | 'own';
 /**
  * The active keys of a set, or a bare public key.
  * @param where what the user called it, for messages
+ * @param which `all`: retired ones too, for who looks whom an object is for
  * @throws SealdropError `invalid_key`, `weak_key`, `private_key_in_public_key_set`
  */
 export function readRecipients(
@@ -32,16 +34,20 @@ export function readRecipients(
   where: string,
   names: KeyNames,
   rules: SetRules,
+  which: 'active' | 'all' = 'active',
 ): RecipientKey[] {
   const entries = rules === 'public' ? undefined : parseKeySet(bytes, where);
   if (entries === undefined) return readPublicSet(bytes, where, names);
   const keys = entries.flatMap((entry, i): RecipientKey[] => {
     if (rules === 'secret' && entry.privateKey !== undefined) throw privateHalf(`${where}: keys[${i}]`);
     assertPair(entry, `${where}: keys[${i}]`);
-    return entry.state === 'active' ? [recipientOf(entry, `${where}: keys[${i}]`, names)] : [];
+    const field = `${where}: keys[${i}]`;
+    if (entry.state === 'active') return [recipientOf(entry, field, names)];
+    const isHalf = kindOf(entry) === 'rsa' && entry.publicKey === undefined;
+    return which === 'active' || isHalf ? [] : [{ ...recipientOf(entry, field, names), retired: true }];
   });
   if (keys.length === 0) throw new SealdropError('invalid_key', `${where} has no active key`);
-  assertNotTwice(keys.flatMap(identityOf), where);
+  assertNotTwice(keys.filter(({ retired }) => retired !== true).flatMap(identityOf), where);
   return keys;
 }
 

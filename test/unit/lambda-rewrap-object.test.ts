@@ -10,6 +10,7 @@ import { RsaUnwrapKeyring } from '../../src/keys/raw-rsa/unwrap.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { put } from '../../src/transfer/put.js';
 import { streamSource } from '../../src/transfer/source.js';
+import { Rehearsal } from '../../src/transfer/rewrap/opener.js';
 import { chunked, collect } from '../helpers/bytes.js';
 import { decryptorFor, encryptorFor, NAMES, rsaPair, type Pair } from '../helpers/keys.js';
 
@@ -36,10 +37,13 @@ beforeEach(() => {
   failure = undefined;
 });
 
-async function call<Answer>(event: object, { maxObjectBytes = 1_000_000 } = {}): Promise<Answer> {
+async function call<Answer>(
+  event: object,
+  { maxObjectBytes = 1_000_000, decryptor = opening(OLD, NEW) } = {},
+): Promise<Answer> {
   const parts: RewrapParts = {
     ...{ store, bucket: VAULT, prefix: ROOT, inspector: esdkInspector },
-    ...{ encryptor: encryptorFor(NEW), decryptor: opening(OLD, NEW) },
+    ...{ encryptor: encryptorFor(NEW), decryptor, rehearsal: new Rehearsal(decryptor) },
   };
   const handler = createHandler({ maxObjectBytes } as RewrapObjectSettings, {
     withParts: async (use) => {
@@ -71,6 +75,13 @@ describe('an object', () => {
     });
     expect(await opened('sealed/a', NEW)).toBe('content of sealed/a');
     await expect(opened('sealed/a', OLD)).rejects.toMatchObject({ code: 'wrong_key_or_header' });
+  });
+
+  test('of which nothing opens what would be made is left alone', async () => {
+    await stored('sealed/a');
+    const answer = await call<OutcomeReport>(item('sealed/a'), { decryptor: opening(OLD) });
+    expect(answer).toMatchObject({ outcome: 'failed', code: 'key_required' });
+    expect(await opened('sealed/a', OLD)).toBe('content of sealed/a');
   });
 
   test('that is for the new key already is left alone', async () => {

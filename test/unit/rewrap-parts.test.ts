@@ -8,7 +8,12 @@ import type { ByteSource, ObjectStore, ObjectVersion, PutOptions } from '../../s
 import { MemoryStore } from '../../src/store/memory.js';
 import { DoneFile } from '../../src/transfer/rewrap/done-file.js';
 import { assertKeepsConditions } from '../../src/transfer/rewrap/keeps-conditions.js';
-import { wantedKeys, type KnownKey, type RewrapMode } from '../../src/transfer/rewrap/recipients.js';
+import {
+  assertNoneRetired,
+  wantedKeys,
+  type KnownKey,
+  type RewrapMode,
+} from '../../src/transfer/rewrap/recipients.js';
 import { removeOlderVersions } from '../../src/transfer/rewrap/versions.js';
 import { Peekable } from '../../src/transfer/rewrap/opening.js';
 import { chunked, drain, pattern } from '../helpers/bytes.js';
@@ -74,6 +79,27 @@ describe('whom an object shall be for', () => {
       expect(() => wanted(mode, has, to, { known, claimed })).toThrow(
         expect.objectContaining({ code: 'key_required', message }),
       );
+  });
+
+  test('one that is retired is known, may be taken away, and is not wrapped to again', () => {
+    const retired = { ...A, retired: true };
+    const of = (mode: RewrapMode, to: readonly KnownKey[], known: readonly KnownKey[]) => {
+      const wrappedKeys = [A, B].map(({ namespace, name }) => ({ namespace, name, bytes: 256 }));
+      return wantedKeys({ wrappedKeys }, { fingerprints: ['a', 'b'] }, { mode, to, known }).keys;
+    };
+    const removed = of('remove', [retired], [retired, B]);
+    expect(removed).toEqual([B]);
+    expect(() => assertNoneRetired(removed)).not.toThrow();
+    for (const keys of [of('add', [C], [retired, B]), of('remove', [B], [retired, B])])
+      expect(() => assertNoneRetired(keys)).toThrow(
+        expect.objectContaining({
+          code: 'key_required',
+          message: expect.stringContaining('n/a, which is retired'),
+          hint: expect.stringContaining('--remove'),
+        }),
+      );
+    // Who names it as an active key besides wants it so.
+    expect(() => assertNoneRetired(of('add', [C], [retired, A, B]))).not.toThrow();
   });
 
   test('metadata choose nobody', () => {

@@ -1,5 +1,6 @@
 /** Other recipients for one object: it opens with the new key alone, or it stays as it was. */
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { constants, hkdfSync, privateDecrypt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createEncryptor } from '../../src/envelope/esdk/encrypt.js';
 import { esdkInspector } from '../../src/envelope/esdk/inspect.js';
@@ -14,10 +15,13 @@ import type {
 } from '../../src/ports.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { put } from '../../src/transfer/put.js';
+import { copy } from '../../src/transfer/rewrap/copy.js';
 import { rewrap, type RewrapJob } from '../../src/transfer/rewrap/rewrap.js';
 import { streamSource } from '../../src/transfer/source.js';
 import { chunked, collect, pattern } from '../helpers/bytes.js';
-import { decryptorFor, encryptorFor, rsaPair } from '../helpers/keys.js';
+import { decryptorFor, encryptorFor, NAMES, publicPem, rsaPair, type Pair } from '../helpers/keys.js';
+import { craft } from '../vectors/craft.mjs';
+import { layout } from '../vectors/layout.mjs';
 
 const FRAME = 4096;
 const [OLD, NEW] = [rsaPair(), rsaPair()];
@@ -33,6 +37,7 @@ class Watched extends MemoryStore {
   puts: PutOptions[] = [];
   onGet: (() => Promise<void>) | undefined;
   beforeCommit: (() => Promise<void>) | undefined;
+  onSourceError: ((error: unknown) => void) | undefined;
   override async get(key: string, options?: GetOptions) {
     const got = await super.get(key, options);
     await this.onGet?.();
@@ -41,8 +46,14 @@ class Watched extends MemoryStore {
   override async put(key: string, source: ByteSource, options: PutOptions = {}) {
     this.puts.push(options);
     const hook = this.beforeCommit;
+    const told = this.onSourceError;
     async function* hooked() {
-      yield* source;
+      try {
+        yield* source;
+      } catch (error) {
+        told?.(error);
+        throw error;
+      }
       await hook?.();
     }
     return super.put(key, hooked(), options);
@@ -193,6 +204,41 @@ describe('what is rewrapped', () => {
 });
 
 describe('two seals of one object', () => {
+  /** By the specification's data-format pages, with nothing of ours. */
+  function keyOf(
+    message: Buffer,
+    { privateKey }: Pair,
+  ): { dataKey: string; sealingKey: string; nonces: string[] } {
+    const fields = layout(message);
+    const of = (name: string) => message.subarray(fields[name]!.begin, fields[name]!.end);
+    const padding = constants.RSA_PKCS1_OAEP_PADDING;
+    const dataKey = privateDecrypt(
+      { key: privateKey, padding, oaepHash: 'sha256' },
+      of('wrapped key 1 bytes'),
+    );
+    const label = Buffer.concat([of('suite'), Buffer.from('DERIVEKEY')]);
+    const sealingKey = Buffer.from(hkdfSync('sha512', dataKey, of('message id'), label, 32));
+    const frames = Object.keys(fields).filter((name) => name.endsWith(' iv'));
+    // The header is sealed with nonce 0, which is not written.
+    const nonces = ['0'.repeat(24), ...frames.map((name) => of(name).toString('hex'))];
+    return { dataKey: dataKey.toString('hex'), sealingKey: sealingKey.toString('hex'), nonces };
+  }
+
+  test('share no data key, and no nonce under one key, neither of their headers nor of their frames', async () => {
+    await putAs(pattern(3 * FRAME));
+    const first = await raw();
+    await rewrap(job());
+    const second = await raw();
+    const again = async () => ({ encryptor: newEncryptor, opener: newDecryptor, already: false });
+    await rewrap(job({ decryptor: newDecryptor, recipients: again }));
+    const found = [keyOf(first, OLD), keyOf(second, NEW), keyOf(await raw(), NEW)];
+    expect(new Set(found.map(({ dataKey }) => dataKey)).size).toBe(3);
+    const seals = found.flatMap(({ sealingKey, nonces }) => nonces.map((nonce) => `${sealingKey} ${nonce}`));
+    // A header and four frames each: the last is empty, or the third is the last.
+    expect(seals.length).toBeGreaterThanOrEqual(3 * 4);
+    expect(new Set(seals).size).toBe(seals.length);
+  });
+
   test('share neither message id, nor wrapped key, nor the key that frames are sealed with', async () => {
     await putAs(pattern(FRAME));
     const first = await raw();
@@ -218,6 +264,60 @@ describe('two seals of one object', () => {
       m.subarray(infos[i]!.headerLength - 48, infos[i]!.headerLength - 16),
     );
     expect(new Set(commitments.map((b) => b.toString('hex'))).size).toBe(3);
+  });
+});
+
+describe('a message in one block that is longer than what is held in memory', () => {
+  const block = (alter: boolean) => {
+    const recipients = [{ ...NAMES, publicKey: publicPem(OLD) }];
+    const message = craft({
+      ...{ pairs: [['sealdrop:key', KEY]], recipients, frameLength: 0, contentType: 1 },
+      body: (writer) => writer.block(pattern(300_000)),
+    });
+    if (alter) message[message.length - 1]! ^= 1;
+    return message;
+  };
+  const decryptor = decryptorFor(OLD, { maxFrameLength: 1000 });
+
+  test('is rewrapped: nothing of the new one is seen before all was checked', async () => {
+    await plant(block(false));
+    expect(await rewrap(job({ decryptor }))).toMatchObject({ outcome: 'rewrapped', proof: 'opened' });
+    expect((await opened(newDecryptor, await raw())).equals(pattern(300_000))).toBe(true);
+  });
+
+  test('is not, where it was altered: the store is told to break off, and nothing of it is left', async () => {
+    await plant(block(true));
+    const before = await raw();
+    let told: unknown;
+    store.onSourceError = (error) => (told = error);
+    await expect(rewrap(job({ decryptor }))).rejects.toMatchObject({ code: 'frame_auth' });
+    expect(told).toMatchObject({ code: 'frame_auth' });
+    await expectUntouched(before);
+    const to = new MemoryStore();
+    const places = { from: { store, key: KEY }, to: { store: to, key: KEY } };
+    const sealing = { encryptor: newEncryptor, opener: newDecryptor, inspector: esdkInspector };
+    await expect(
+      copy({ ...places, ...sealing, decryptor, binding: 'required', context: {} }),
+    ).rejects.toMatchObject({ code: 'frame_auth' });
+    await expect(to.head(KEY)).rejects.toMatchObject({ code: 'object_not_found' });
+  });
+});
+
+describe('what a report says of the binding', () => {
+  test.each([
+    ['bound', { 'sealdrop:key': KEY }, {}],
+    ['unbound', {}, { binding: 'allow' as const }],
+    ['moved', { 'sealdrop:key': 'other' }, { moved: true }],
+  ])('%s', async (bound, context, rules) => {
+    const message = () => collect(oldEncryptor.encrypt(chunked(pattern(10), 10), context));
+    const already = async () => ({ encryptor: newEncryptor, opener: newDecryptor, already: true });
+    await plant(await message());
+    expect(await rewrap(job({ ...rules, recipients: already }))).toMatchObject({ outcome: 'present', bound });
+    expect(await rewrap(job({ ...rules, decryptor: undefined }))).toMatchObject({
+      outcome: 'planned',
+      bound,
+    });
+    expect(await rewrap(job(rules))).toMatchObject({ outcome: 'rewrapped', bound });
   });
 });
 

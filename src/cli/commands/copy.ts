@@ -7,7 +7,7 @@ import type { Decryptor, Encryptor } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { isWithin } from '../../real-path.js';
 import { copy, type CopyReport } from '../../transfer/rewrap/copy.js';
-import { openerOf } from '../../transfer/rewrap/opener.js';
+import { Rehearsal } from '../../transfer/rewrap/opener.js';
 import { copyTree } from '../../transfer/tree/copy-tree.js';
 import { folderPrefix } from '../../transfer/tree/names.js';
 import { openOutput, type Environment } from '../command.js';
@@ -178,14 +178,20 @@ const targetKey = (from: Vault, to: Vault): string =>
 
 async function jobOf({ from }: Places, context: CopyContext) {
   const { name, options, environment, encryptor, decryptor, output } = context;
-  const opener = options.dryRun === true ? undefined : await openerOf(encryptor, decryptor);
-  if (opener === undefined && options.dryRun !== true)
-    output.note(
-      'no private key given opens what will be made: its framing is checked, and what it says of itself',
-    );
+  const rehearsal = new Rehearsal(decryptor);
+  let told = false;
+  const openerFor = async (pairs: Readonly<Record<string, string>>) => {
+    const opener = await rehearsal.openerOf(encryptor, pairs);
+    if (opener === undefined && !told)
+      output.note(
+        'no private key given opens what will be made: its framing is checked, and what it says of itself',
+      );
+    told ||= opener === undefined;
+    return opener;
+  };
   const { moved, unbound, context: required, overwrite } = options;
   return {
-    ...{ encryptor, opener, inspector: await environment.parts.openInspector(), overwrite },
+    ...{ encryptor, openerFor, inspector: await environment.parts.openInspector(), overwrite },
     ...{ binding: from.binding, moved, unbound, context: required },
     move: name === 'mv',
     signal: environment.signal,

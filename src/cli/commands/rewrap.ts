@@ -5,7 +5,7 @@ import type { Decryptor } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { DoneFile } from '../../transfer/rewrap/done-file.js';
 import { assertKeepsConditions } from '../../transfer/rewrap/keeps-conditions.js';
-import { openerOf } from '../../transfer/rewrap/opener.js';
+import { Rehearsal } from '../../transfer/rewrap/opener.js';
 import { listTree } from '../../transfer/tree/get-tree.js';
 import { folderPrefix } from '../../transfer/tree/names.js';
 import {
@@ -20,7 +20,7 @@ import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { askPassphrase } from '../passphrase.js';
 import { startTreeProgress } from '../progress.js';
-import { modeOf, openRewrapKeys, recipientsOf, type RewrapKeyOptions } from '../rewrap-keys.js';
+import { isKms, modeOf, openRewrapKeys, recipientsOf, type RewrapKeyOptions } from '../rewrap-keys.js';
 import * as tree from '../tree-options.js';
 import { TreeReporter } from '../tree-report.js';
 
@@ -169,7 +169,9 @@ async function prepare(
   const { signal } = environment;
   // Whom else an object will be for is known when it is read.
   const { to, encryptorFor } = recipients;
-  if (modeOf(options) === 'set' && (await openerOf(encryptorFor(to), decryptor!)) === undefined) onUnopened();
+  // Nor whether KMS opens what is for it: that may depend on the object's context.
+  const isKnown = modeOf(options) === 'set' && !to.some(isKms);
+  if (isKnown && (await new Rehearsal(decryptor!).openerOf(encryptorFor(to), {})) === undefined) onUnopened();
   const question = 'remove all older versions of what is rewrapped for good?';
   if (options.deleteVersions === true && options.yes !== true && !(await confirm(question, signal))) {
     output.note('nothing was done');
@@ -199,10 +201,11 @@ function unopened({ options, output }: RewrapContext): () => void {
 }
 
 const describe = ({ rewrapped, versionsRemoved }: RewrapEvent): object => {
-  if (rewrapped?.outcome !== 'rewrapped') return { plaintextSize: rewrapped?.plaintextSize };
-  const { plaintextSize, size, etag, version, checked, unguarded, proof, recipients } = rewrapped;
+  const { plaintextSize, bound } = rewrapped ?? {};
+  if (rewrapped?.outcome !== 'rewrapped') return { plaintextSize, bound };
+  const { size, etag, version, checked, unguarded, proof, recipients } = rewrapped;
   return {
-    ...{ plaintextSize, size, etag, version, checked, unguarded, verified: proof, versionsRemoved },
+    ...{ plaintextSize, size, etag, version, checked, unguarded, verified: proof, bound, versionsRemoved },
     recipients: recipients.map(({ namespace, name, fingerprint }) => ({ namespace, name, fingerprint })),
   };
 };
@@ -222,6 +225,8 @@ async function rewrapOne(key: string, job: RewrapEntryJob, context: RewrapContex
     { outcome: event.outcome, address, key, ...describe(event) },
     `${said}: ${printable(address)} (${formatBytes(event.bytes ?? 0)}${removed})`,
   );
+  if (event.rewrapped?.bound === 'unbound')
+    output.warn('the message names no key, so the store could have put another in its place');
   if (event.outcome === 'done' && modeOf(options) !== 'add') output.note(REVOKES_NOT);
 }
 

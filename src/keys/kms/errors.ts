@@ -22,7 +22,7 @@ export function kmsError(error: unknown, id: string, action: string): SealdropEr
   if (name === 'CredentialsProviderError' || name === 'TokenProviderError')
     return new SealdropError('credentials_missing', `${key}: no credentials for AWS were found`, {
       cause: error,
-      hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile: --kms-profile NAME',
+      hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile: --key-profile NAME',
     });
   if (name === 'NotFoundException')
     return new SealdropError('kms_key_not_found', `${key} is not there (${said})`, {

@@ -21,6 +21,8 @@ export interface CopyJob extends Binding, Sealing {
   to: Place;
   decryptor: Decryptor;
   inspector: Inspector;
+  /** Asked for the opener of a message with this context, where none is given. */
+  openerFor?: ((context: Readonly<Record<string, string>>) => Promise<Decryptor | undefined>) | undefined;
   /** False: refuse to replace an object. Default true. */
   overwrite?: boolean | undefined;
   /** Remove the source, if it is the one that was read, when the copy was found right. */
@@ -52,10 +54,12 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
       bound = checkBinding(info, from.key, job);
     });
     const sent = { crc: 0 };
+    const context = keptContext(opening.info, to.key);
+    const opener = job.opener ?? (await job.openerFor?.(context));
     const report = await seal({
-      ...{ opening, encryptor: job.encryptor, opener: job.opener, inspector: job.inspector },
+      ...{ opening, encryptor: job.encryptor, opener, inspector: job.inspector },
       ...{ oldSize: source.size, oldMetadata: source.metadata, keyChanges: true },
-      ...{ ...to, context: keptContext(opening.info, to.key), onProgress: job.onProgress },
+      ...{ ...to, context, onProgress: job.onProgress },
       put: {
         ...(job.overwrite === false && { condition: { absent: true } }),
         ...(signal && { signal }),

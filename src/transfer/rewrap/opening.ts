@@ -36,7 +36,10 @@ export class Peekable {
 export interface Opening {
   /** Authenticated, and accepted. */
   readonly info: MessageInfo;
-  /** Each piece was authenticated; that none is missing, only its end says. */
+  /**
+   * What a frame longer than is held in memory, or a message in one block, has in it comes before it was authenticated: only
+   * the end says that all is right. Until then nothing that is made of it may be seen.
+   */
   readonly plaintext: ByteSource;
 }
 
@@ -52,6 +55,7 @@ export async function beginOpening(
 ): Promise<Opening> {
   let info: MessageInfo | undefined;
   const opened = decryptor.decrypt(message, {
+    held: true,
     accept: (judged) => {
       accept(judged);
       info = judged;

@@ -9,6 +9,8 @@ export interface KnownKey {
   readonly namespace: string;
   readonly name: string;
   readonly fingerprint: string;
+  /** It opens, and is wrapped to no more. */
+  readonly retired?: boolean;
 }
 
 /** `set`: those given and nobody else. `add`: besides those that the object has. `remove`: those that it has but these. */
@@ -47,6 +49,19 @@ export function wantedKeys<Key extends KnownKey>(
       hint: 'nobody could open it: sealdrop rm removes it',
     });
   return { keys, kept, already: isFor(wrappedKeys, fingerprints, keys) };
+}
+
+/**
+ * What opens only is wrapped to no more: who is meant in place of it, nobody but the user knows.
+ * @throws SealdropError `key_required`
+ */
+export function assertNoneRetired(keys: readonly KnownKey[]): void {
+  const old = keys.find(({ retired }) => retired === true);
+  if (old === undefined) return;
+  const shown = printable(`${old.namespace}/${old.name}`);
+  throw new SealdropError('key_required', `the object is for ${shown}, which is retired: nothing new is`, {
+    hint: 'name all that it shall be for with --to alone, or take the retired key away first: --remove',
+  });
 }
 
 function keptKeys<Key extends KnownKey>(
@@ -119,7 +134,9 @@ const isNamed = (key: KnownKey, { namespace, name }: WrappedKeyInfo): boolean =>
 /** Whatever they are called. */
 const isSame = (a: KnownKey) => (b: KnownKey) => a.fingerprint === b.fingerprint;
 
-/** Each key once, by its first name. */
+/** Each key once, by its first name; one that is retired in one set and not in another is wrapped to. */
 function distinct<Key extends KnownKey>(keys: readonly Key[]): Key[] {
-  return keys.filter((key, i) => keys.findIndex(isSame(key)) === i);
+  const activeFirst = [...keys].sort((a, b) => Number(a.retired ?? false) - Number(b.retired ?? false));
+  const chosen = (key: Key) => activeFirst.find(isSame(key))!;
+  return keys.filter((key, i) => keys.findIndex(isSame(key)) === i).map(chosen);
 }

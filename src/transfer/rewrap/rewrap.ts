@@ -3,7 +3,7 @@ import { isSealdropError, SealdropError } from '../../errors.js';
 import type { Decryptor, Inspector, MessageInfo, ObjectInfo, ObjectStore } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { assertStorableKey } from '../../vault-key.js';
-import { checkBinding, type Binding } from '../context.js';
+import { checkBinding, type Binding, type Bound } from '../context.js';
 import { withPlainHint } from '../get.js';
 import { readMetadata, type ObjectFacts } from '../metadata.js';
 import { beginOpening, Peekable } from './opening.js';
@@ -17,9 +17,14 @@ export interface RewrapJob extends Binding {
   decryptor?: Decryptor | undefined;
   /**
    * Whom the object shall be for, by its header and by what its metadata claim, and whether it is for them already.
+   * The context is that of the new message, as far as the header can be believed.
    * @throws SealdropError where it cannot be
    */
-  recipients: (info: MessageInfo, facts: ObjectFacts) => Promise<Sealing & { already: boolean }>;
+  recipients: (
+    info: MessageInfo,
+    facts: ObjectFacts,
+    context: Readonly<Record<string, string>>,
+  ) => Promise<Sealing & { already: boolean }>;
   /** Throws where what was found is not to be worked on here. Not asked of what is for them already. */
   admit?: ((found: ObjectInfo) => void) | undefined;
   /** The key that it must be bound to: it will be bound to the one that it lies under. */
@@ -34,6 +39,7 @@ export type RewrapReport = {
   readonly key: string;
   /** Of the message that was found. */
   readonly info: MessageInfo;
+  readonly bound: Bound;
   /** What was found; after a rewrap, the one before. */
   readonly old: ObjectInfo;
 } & (
@@ -59,17 +65,15 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
     const found = { key, info, old };
     // A signed message's is known for certain when it has been read.
     const plaintextSize = inspector.plaintextSize(info, old.size).bytes;
-    const sealing = await job.recipients(info, readMetadata(old.metadata));
+    const sealing = await job.recipients(info, readMetadata(old.metadata), newContext(info, job));
     if (sealing.already && (job.boundTo === undefined || info.context['sealdrop:key'] === key)) {
       // Or somebody has put another object here.
-      judge(info, { ...job, boundTo: undefined });
-      return { ...found, outcome: 'present', plaintextSize };
+      const bound = judge(info, { ...job, boundTo: undefined });
+      return { ...found, bound, outcome: 'present', plaintextSize };
     }
     job.admit?.(old);
-    if (decryptor === undefined) {
-      judge(info, job);
-      return { ...found, outcome: 'planned', plaintextSize };
-    }
+    if (decryptor === undefined)
+      return { ...found, bound: judge(info, job), outcome: 'planned', plaintextSize };
     return { ...found, outcome: 'rewrapped', ...(await sealAgain(message, old, sealing, job, decryptor)) };
   } catch (error) {
     throw explained(withPlainHint(error, old), job);
@@ -84,11 +88,14 @@ async function sealAgain(
   sealing: Sealing,
   job: RewrapJob,
   decryptor: Decryptor,
-): Promise<SealReport> {
+): Promise<SealReport & { bound: Bound }> {
   const { store, key, inspector, boundTo, unconditional, signal } = job;
-  const opening = await beginOpening(message.whole(), decryptor, (info) => judge(info, job));
-  const context = keptContext(opening.info, boundTo === undefined ? undefined : key);
-  return seal({
+  let bound: Bound = 'bound';
+  const opening = await beginOpening(message.whole(), decryptor, (info) => {
+    bound = judge(info, job);
+  });
+  const context = newContext(opening.info, job);
+  const report = await seal({
     ...{
       opening,
       ...sealing,
@@ -103,15 +110,19 @@ async function sealAgain(
     },
     beforeEnd: unconditional === true ? async () => assertSame(job, old) : undefined,
   });
+  return { ...report, bound };
 }
 
+const newContext = (info: MessageInfo, { key, boundTo }: RewrapJob) =>
+  keptContext(info, boundTo === undefined ? undefined : key);
+
 /** @throws SealdropError `wrong_object` */
-function judge(info: MessageInfo, job: RewrapJob): void {
+function judge(info: MessageInfo, job: RewrapJob): Bound {
   const { key, boundTo } = job;
-  if (boundTo === undefined) return void checkBinding(info, key, job);
-  checkBinding(info, boundTo, { binding: 'allow', moved: true, context: job.context ?? {} });
+  if (boundTo === undefined) return checkBinding(info, key, job);
+  const found = checkBinding(info, boundTo, { binding: 'allow', moved: true, context: job.context ?? {} });
   const made = info.context['sealdrop:key'];
-  if (made === boundTo) return;
+  if (made === boundTo) return found;
   const bound = made === undefined ? 'names no key' : `was made for the key ${printable(made)}`;
   throw new SealdropError('wrong_object', `the message ${bound}, not for ${printable(boundTo)}`, {
     hint: 'only what was moved as a whole tree is bound anew: somebody may have swapped this object',

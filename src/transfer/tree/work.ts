@@ -37,7 +37,7 @@ export interface TreeReport {
   failed: number;
   leftOut: Partial<Record<NonNullable<TreeEvent['why']>, number>>;
   bytes: number;
-  /** Of those opened: messages that name no key. */
+  /** Of those opened, copied and rewrapped: messages that name no key. */
   unbound: number;
   firstError?: unknown;
   /** What ended the run before all was tried. */
@@ -117,7 +117,7 @@ function count(report: TreeReport, event: TreeEvent): void {
   if (outcome !== 'left_out') report[outcome]++;
   else if (why !== undefined) report.leftOut[why] = (report.leftOut[why] ?? 0) + 1;
   if (outcome === 'done' || outcome === 'planned') report.bytes += event.bytes ?? 0;
-  if ((event.opened ?? event.copied)?.bound === 'unbound') report.unbound++;
+  if ((event.opened ?? event.copied ?? event.rewrapped)?.bound === 'unbound') report.unbound++;
   if (outcome === 'failed') report.firstError ??= event.error;
 }
 
