@@ -1,7 +1,7 @@
 /** Key sets for the command `keys`: what is in them, joined with where they are kept. */
 import { randomBytes } from 'node:crypto';
 import { isExposed, keptFile } from './compose-key-file.js';
-import { assertEncrypts, isPublished, publicationOf } from './compose-publication.js';
+import { assertEncrypts, isForPrivate, isPublished, publicationOf } from './compose-publication.js';
 import { SealdropError } from './errors.js';
 import type {
   AskPassphrase,
@@ -325,12 +325,21 @@ class Held implements KeySet {
 
   /** Whoever encrypts reads it. */
   async #assertUnpublished(): Promise<void> {
-    if (!isPublished(await this.value.about?.())) return;
+    const about = await this.value.about?.();
+    const hint =
+      'make the key in the set that the private halves are in, and publish it: sealdrop keys publish';
+    if (isPublished(about))
+      throw new SealdropError(
+        'usage',
+        `${this.shown} is what those who encrypt read: no private half goes there`,
+        { hint },
+      );
+    if (this.kind !== 'secret' || !this.exists || isForPrivate(about)) return;
     throw new SealdropError(
       'usage',
-      `${this.shown} is what those who encrypt read: no private half goes there`,
+      `${this.shown} has public halves alone: those who encrypt may read it`,
       {
-        hint: 'make the key in the set that the private halves are in, and publish it: sealdrop keys publish',
+        hint: `${hint}; a secret that only those read who decrypt is told by its tag sealdrop:content=private-key-set`,
       },
     );
   }

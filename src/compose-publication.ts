@@ -17,6 +17,10 @@ const CONTENT_TAG = 'sealdrop:content';
 export const isPublished = (about: KeptAbout | undefined): boolean =>
   about?.tags[CONTENT_TAG] === contentTag('public');
 
+/** Whether those who encrypt may not read it, as far as it says so. */
+export const isForPrivate = (about: KeptAbout | undefined): boolean =>
+  about?.tags[CONTENT_TAG] === contentTag('private');
+
 type Place = KeyLocation & { kind: 'secret' | 'parameter' };
 
 interface Target {

@@ -8,6 +8,7 @@ import {
   GetSecretValueCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
+  TagResourceCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { chmodSync } from 'node:fs';
@@ -76,6 +77,26 @@ describe('publish', () => {
     `);
     expect(await valueOf('kept/public')).not.toContain('PRIVATE');
     expect(await keysOf('kept/public')).toEqual([['S3RSAKey', 'active']]);
+  });
+
+  test('public halves in a secret that somebody else made get no private half beside them, unless it is for those', async () => {
+    const box = await begin();
+    await box.shell('sealdrop keys export-public --key-set keys.json --out public.json -q');
+    const SecretString = box.read('public.json').toString();
+    await secrets.send(new CreateSecretCommand({ Name: 'byhand/public', SecretString }));
+    const refused = `
+      ! error: secretsmanager:byhand/public has public halves alone: those who encrypt may read it
+      ! hint: make the key in the set that the private halves are in, and publish it: sealdrop keys publish; a secret that only those read who decrypt is told by its tag sealdrop:content=private-key-set
+      [2]`;
+    await box.transcript(`
+      $ sealdrop keys add --aes 256 --key-set secretsmanager:byhand/public${refused}
+      $ sealdrop keys import private_key.pem --key-set secretsmanager:byhand/public${refused}
+      $ sealdrop keys import other_public.pem --key-set secretsmanager:byhand/public -q
+    `);
+    expect(await valueOf('byhand/public')).not.toMatch(/PRIVATE|secretKey/);
+    const Tags = [{ Key: 'sealdrop:content', Value: 'private-key-set' }];
+    await secrets.send(new TagResourceCommand({ SecretId: 'byhand/public', Tags }));
+    expect((await box.run(['keys', 'add', '--aes', '256', '--key-set', 'secretsmanager:byhand/public'])).code).toBe(0);
   });
 
   test('writes the public halves alone, with tags, and says what readers need', async () => {
