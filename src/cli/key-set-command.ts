@@ -1,5 +1,5 @@
 /** What the commands share that look after a key set. */
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { SealdropError } from '../errors.js';
 import type { AskPassphrase, KeyDescription, KeySet } from '../key-sets.js';
 import { printable, shellQuoted } from '../printable.js';
@@ -7,16 +7,14 @@ import { awsSettings } from './aws.js';
 import { openOutput, type Environment } from './command.js';
 import * as shared from './options.js';
 import type { Output } from './output.js';
-import { askNewPassphrase, askPassphrase, type PassphraseSource } from './passphrase.js';
+import { askNewPassphrase, onceFor, sourceOf, type PassphraseOptions } from './passphrase.js';
 import { assertOutsideVaults } from './targets.js';
 
-export interface SetOptions extends shared.OutputOptions {
+export interface SetOptions extends shared.OutputOptions, PassphraseOptions {
   keySet?: string;
   region?: string;
   profile?: string;
   caBundle?: string;
-  passphraseFile?: string;
-  passphraseFd?: number;
 }
 
 /** @param purpose of the passphrase, where one may be needed */
@@ -24,28 +22,12 @@ export function setOptions(command: Command, purpose?: string): Command {
   command.addOption(
     new Option('--key-set <set>', 'a file, secretsmanager:NAME or ssm:NAME').env('SEALDROP_KEY_SET'),
   );
-  if (purpose !== undefined)
-    command
-      .addOption(
-        new Option('--passphrase-file <file>', `file with the passphrase ${purpose}`).env(
-          'SEALDROP_PASSPHRASE_FILE',
-        ),
-      )
-      .addOption(
-        new Option('--passphrase-fd <n>', 'file descriptor to read it from')
-          .argParser(descriptor)
-          .conflicts('passphraseFile'),
-      );
+  if (purpose !== undefined) shared.passphraseOptions(command, purpose);
   command
     .addOption(new Option('--region <name>', 'region of AWS that a secret is in'))
     .addOption(new Option('--profile <name>', 'profile of the AWS configuration files'))
     .addOption(new Option('--ca-bundle <file>', 'certificate authorities to trust, PEM'));
   return shared.outputOptions(shared.configOption(command));
-}
-
-function descriptor(value: string): number {
-  if (!/^\d{1,4}$/.test(value)) throw new InvalidArgumentError('It must be a number, as 3.');
-  return Number(value);
 }
 
 export interface OpenedSet {
@@ -85,24 +67,9 @@ export async function withKeySet(
   }
 }
 
-/** Each passphrase is asked for once, and a descriptor can be read once. */
-export function onceFor(options: SetOptions): AskPassphrase {
-  const answers = new Map<string, ReturnType<AskPassphrase>>();
-  const source = sourceOf(options);
-  return (what) => {
-    const id = source === undefined ? what : '';
-    const answer = answers.get(id) ?? askPassphrase(what, source);
-    answers.set(id, answer);
-    return answer;
-  };
-}
-
 export const newPassphrase = (options: SetOptions): AskPassphrase => {
   return () => askNewPassphrase(sourceOf(options));
 };
-
-export const sourceOf = ({ passphraseFile, passphraseFd }: SetOptions): PassphraseSource | undefined =>
-  passphraseFd ?? passphraseFile;
 
 /** @throws SealdropError `key_file_not_found`, `secret_missing` where there is no such set to read */
 export function assertThere({ exists, kind, shown }: KeySet): void {

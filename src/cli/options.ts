@@ -15,6 +15,7 @@ import {
 import { PROVIDERS, type ProviderName } from '../store-traits.js';
 import { askTokenCode } from './ask.js';
 import { collect, collectAccount, keyOptions, keyAccessOf, type KeyOptions } from './key-options.js';
+import { onceFor, type PassphraseOptions } from './passphrase.js';
 import { assertPlain, sseOptions, sseSettings, type PlainOptions, type SseOptions } from './sse-options.js';
 
 export interface OutputOptions {
@@ -50,10 +51,9 @@ export interface EncryptOptions extends NameOptions, KeyOptions {
   frameLength?: number;
 }
 
-export interface DecryptOptions extends NameOptions, KeyOptions {
+export interface DecryptOptions extends NameOptions, KeyOptions, PassphraseOptions {
   privateKey: string[];
   kmsDiscovery?: string[];
-  passphraseFile?: string;
   maxWrappedKeys?: number;
   maxFrameLength?: number;
 }
@@ -176,8 +176,29 @@ function encryptingOptions(command: Command): Command {
     );
 }
 
-function decryptingOptions(command: Command): Command {
+/** @param purpose as `of the private keys` */
+export function passphraseOptions(command: Command, purpose: string): Command {
   return command
+    .addOption(
+      new Option('--passphrase-file <file>', `file with the passphrase ${purpose}`).env(
+        'SEALDROP_PASSPHRASE_FILE',
+      ),
+    )
+    .addOption(passphraseFd());
+}
+
+export const passphraseFd = (): Option =>
+  new Option('--passphrase-fd <n>', 'file descriptor to read it from')
+    .argParser(descriptor)
+    .conflicts('passphraseFile');
+
+function descriptor(value: string): number {
+  if (!/^\d{1,4}$/.test(value)) throw new InvalidArgumentError('It must be a number, as 3.');
+  return Number(value);
+}
+
+function decryptingOptions(command: Command): Command {
+  command
     .addOption(
       new Option('--private-key <file>', 'private key or key set; may be repeated')
         .env('SEALDROP_PRIVATE_KEY')
@@ -188,12 +209,8 @@ function decryptingOptions(command: Command): Command {
       new Option('--kms-discovery <account>', 'AWS account whose KMS keys may open; may be repeated')
         .argParser(collectAccount)
         .default([], 'none'),
-    )
-    .addOption(
-      new Option('--passphrase-file <file>', "file with the private key's passphrase").env(
-        'SEALDROP_PASSPHRASE_FILE',
-      ),
-    )
+    );
+  return passphraseOptions(command, 'of the private key')
     .addOption(
       new Option('--max-wrapped-keys <n>', 'refuse messages with more (default: 20)').argParser(positive),
     )
@@ -260,12 +277,10 @@ export const namesOpeningKeys = ({ privateKey, keySet, kmsDiscovery = [] }: Decr
 export const namesRecipients = ({ publicKey, recipient = [], keySet }: EncryptOptions): boolean =>
   publicKey.length + recipient.length > 0 || Boolean(keySet);
 
-export function decryptSettings(
-  options: DecryptOptions,
-  passphrase: DecryptSettings['passphrase'],
-): DecryptSettings {
+export function decryptSettings(options: DecryptOptions): DecryptSettings {
   const { privateKey, keyName, keyNamespace, ...rest } = options;
   const keyAccess = keyAccessOf(options);
+  const passphrase = onceFor(options);
   return { ...rest, privateKeys: privateKey, keyAccess, name: keyName, namespace: keyNamespace, passphrase };
 }
 

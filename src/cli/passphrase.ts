@@ -2,14 +2,35 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { SealdropError } from '../errors.js';
+import type { AskPassphrase } from '../key-sets.js';
 import { printable } from '../printable.js';
 import { Secret } from '../secret.js';
 
 /** A file, or a file descriptor that whoever started the command opened: its first line is the passphrase. */
 export type PassphraseSource = string | number;
 
+export interface PassphraseOptions {
+  passphraseFile?: string;
+  passphraseFd?: number;
+}
+
+export const sourceOf = ({ passphraseFile, passphraseFd }: PassphraseOptions): PassphraseSource | undefined =>
+  passphraseFd ?? passphraseFile;
+
+/** Each passphrase is asked for once, and a descriptor can be read once. */
+export function onceFor(options: PassphraseOptions): AskPassphrase {
+  const answers = new Map<string, ReturnType<AskPassphrase>>();
+  const source = sourceOf(options);
+  return (what) => {
+    const id = source === undefined ? what : '';
+    const answer = answers.get(id) ?? askPassphrase(what, source);
+    answers.set(id, answer);
+    return answer;
+  };
+}
+
 /** A passphrase from its source, or typed at a terminal without being shown. */
-export async function askPassphrase(
+async function askPassphrase(
   what: string,
   source: PassphraseSource | undefined,
 ): Promise<Secret | undefined> {

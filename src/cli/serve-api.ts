@@ -12,7 +12,7 @@ import { printable } from '../printable.js';
 import type { Secret } from '../secret.js';
 import { assertApiOptions, parseListen, usage, type ApiOptions } from './api-options.js';
 import type { Environment } from './command.js';
-import { askPassphrase } from './passphrase.js';
+import { onceFor } from './passphrase.js';
 import type { Output } from './output.js';
 import { loadTokens, loadWebhookToken } from './token-file.js';
 
@@ -41,7 +41,7 @@ export async function prepareApi(
   const { listen, tokenFile, decryptWith, publicUrl, webhookTokenFile } = options;
   if (listen === undefined || tokenFile === undefined) return undefined;
   const tls = await readTls(options);
-  const passphrase = (path: string) => askPassphrase(path, undefined);
+  const passphrase = onceFor({});
   return {
     address: parseListen(listen),
     tokens: await loadTokens(tokenFile),

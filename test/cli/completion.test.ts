@@ -120,7 +120,10 @@ describe('in bash', () => {
     ['sealdrop ke', ['keygen', 'keys']],
     ['sealdrop put --pub', ['--public-key']],
     ['sealdrop put --private', []],
-    ['sealdrop get --p', ['--preserve', '--private-key', '--passphrase-file', '--profile', '--provider']],
+    [
+      'sealdrop get --p',
+      ['--preserve', '--private-key', '--passphrase-file', '--passphrase-fd', '--profile', '--provider'],
+    ],
     ['sealdrop put --oaep-hash sha', ['sha256', 'sha1', 'sha384', 'sha512']],
     ['sealdrop serve --after ', ['keep', 'move', 'delete']],
     ['sealdrop completion ', ['bash', 'zsh', 'fish', '--help']],

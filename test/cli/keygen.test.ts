@@ -90,6 +90,28 @@ describe('a passphrase', () => {
     expect((await open('pass:other')).code).not.toBe(0);
   });
 
+  test('from a file descriptor locks it, and opens what was encrypted to it', async () => {
+    const box = new Box();
+    box.write('phrase', `${PASSPHRASE}\n`);
+    box.write('a.txt', 'hi\n');
+    await box.transcript(`
+      $ sealdrop keygen . --passphrase-fd 3 -q 3< phrase
+      $ head -1 private_key.pem
+      > -----BEGIN ENCRYPTED PRIVATE KEY-----
+      $ sealdrop put a.txt file://{dir}/vault/ --public-key public_key.pem -q
+      $ sealdrop cat file://{dir}/vault/a.txt --private-key private_key.pem --passphrase-fd 3 3< phrase
+      > hi
+      $ sealdrop cat file://{dir}/vault/a.txt --private-key private_key.pem --passphrase-fd 3 --passphrase-file phrase 3< phrase
+      ! error: option '--passphrase-fd <n>' cannot be used with option '--passphrase-file <file>'
+      ! hint: see: sealdrop cat --help
+      [2]
+      $ sealdrop keygen other --sse-c --passphrase-fd 3 3< phrase
+      ! error: option '--sse-c [file]' cannot be used with option '--passphrase-fd <n>'
+      ! hint: see: sealdrop keygen --help
+      [2]
+    `);
+  }, 60_000);
+
   test('is asked for twice at a terminal, and not shown', async () => {
     const box = new Box();
     const { code, screen } = await box.terminal(

@@ -13,7 +13,6 @@ import { folderPrefix } from '../../transfer/tree/names.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
-import { askPassphrase } from '../passphrase.js';
 import { startTreeProgress } from '../progress.js';
 import * as tree from '../tree-options.js';
 import { TreeReporter } from '../tree-report.js';
@@ -62,9 +61,7 @@ function command(name: keyof typeof WORDS, environment: Environment): Command {
       if (options.recursive !== true) tree.assertNoTreeOptions(options);
       const { parts } = environment;
       const encryptor = await parts.openEncryptor(shared.encryptSettings(options));
-      const decryptor = await parts.openDecryptor(
-        shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)),
-      );
+      const decryptor = await parts.openDecryptor(shared.decryptSettings(options));
       const from = await parts.openVault(source, 'read', shared.storeSettings(options));
       try {
         await assertThere(source, from, options, environment.signal);

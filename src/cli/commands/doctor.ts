@@ -16,7 +16,6 @@ import { openOutput, type Environment } from '../command.js';
 import { keyAccessOf } from '../key-options.js';
 import * as shared from '../options.js';
 import type { Output } from '../output.js';
-import { askPassphrase } from '../passphrase.js';
 
 interface DoctorOptions extends shared.StoreOptions, shared.DecryptOptions, shared.OutputOptions {
   publicKey: string[];
@@ -103,7 +102,7 @@ function keysOf(options: DoctorOptions, { parts }: Environment): Parameters<type
     ...shared.encryptSettings({ ...named, keyName, keyNamespace, oaepHash }),
     keyAccess: keyAccessOf(options),
   };
-  const decrypting = shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile));
+  const decrypting = shared.decryptSettings(options);
   return {
     openEncryptor: shared.namesRecipients(named) ? () => parts.openEncryptor(encrypting) : undefined,
     openDecryptor: shared.namesOpeningKeys(options) ? () => parts.openDecryptor(decrypting) : undefined,

@@ -14,7 +14,6 @@ import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { assertNotOwn, ownFiles } from '../own-files.js';
-import { askPassphrase } from '../passphrase.js';
 import { getTrees } from '../get-tree.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct, assertOutsideVaults } from '../targets.js';
@@ -149,9 +148,7 @@ function openOptions(command: Command): Command {
 }
 
 function openDecryptor({ parts }: Environment, options: OpenOptions): Promise<Decryptor> {
-  return parts.openDecryptor(
-    shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)),
-  );
+  return parts.openDecryptor(shared.decryptSettings(options));
 }
 
 interface OpenContext {

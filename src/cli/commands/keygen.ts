@@ -9,14 +9,13 @@ import { writeNewFile } from '../../transfer/target.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import type { Output } from '../output.js';
-import { askNewPassphrase } from '../passphrase.js';
+import { askNewPassphrase, sourceOf, type PassphraseOptions } from '../passphrase.js';
 import { keyEnv, md5Of } from '../sse-options.js';
 import { newSyncKey } from '../sync-key.js';
 import { assertOutsideVaults } from '../targets.js';
 
-interface KeygenOptions extends shared.OutputOptions {
+interface KeygenOptions extends shared.OutputOptions, PassphraseOptions {
   passphrase?: boolean;
-  passphraseFile?: string;
   sseC?: string | true;
   syncKey?: string;
 }
@@ -40,16 +39,19 @@ export function keygenCommand(environment: Environment): Command {
     .addOption(
       new Option('--passphrase-file <file>', 'lock the private key with the first line of this file'),
     )
+    .addOption(shared.passphraseFd())
     .addOption(
       new Option('--sse-c [file]', 'make a key for SSE-C in place of a pair (default: .env)').conflicts([
         'passphrase',
         'passphraseFile',
+        'passphraseFd',
       ]),
     )
     .addOption(
       new Option('--sync-key <file>', 'make a key for sync --checksum in place of a pair').conflicts([
         'passphrase',
         'passphraseFile',
+        'passphraseFd',
         'sseC',
       ]),
     );
@@ -64,8 +66,9 @@ export function keygenCommand(environment: Environment): Command {
       }
       if (options.syncKey !== undefined) return makeSyncKey(options.syncKey, environment, output);
       await assertOutsideVaults(directory, environment.parts);
-      const locked = options.passphrase === true || options.passphraseFile !== undefined;
-      const passphrase = locked ? await askNewPassphrase(options.passphraseFile) : undefined;
+      const source = sourceOf(options);
+      const locked = options.passphrase === true || source !== undefined;
+      const passphrase = locked ? await askNewPassphrase(source) : undefined;
       const files = {
         privateKey: join(directory, 'private_key.pem'),
         publicKey: join(directory, 'public_key.pem'),

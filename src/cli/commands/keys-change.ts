@@ -13,13 +13,13 @@ import {
   namesOf,
   newPassphrase,
   setOptions,
-  sourceOf,
   stateOf,
   withKeySet,
   type KeyNameOptions,
   type SetOptions,
 } from '../key-set-command.js';
 import type { Output } from '../output.js';
+import { sourceOf } from '../passphrase.js';
 
 interface AddOptions extends SetOptions, KeyNameOptions {
   aes?: 128 | 192 | 256;

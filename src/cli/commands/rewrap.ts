@@ -18,7 +18,6 @@ import { openOutput, type Environment } from '../command.js';
 import { confirm } from '../confirm.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
-import { askPassphrase } from '../passphrase.js';
 import { startTreeProgress } from '../progress.js';
 import { isKms, modeOf, openRewrapKeys, recipientsOf, type RewrapKeyOptions } from '../rewrap-keys.js';
 import * as tree from '../tree-options.js';
@@ -92,7 +91,7 @@ export function rewrapCommand(environment: Environment): Command {
 }
 
 const openDecryptor = async (options: RewrapOptions, { parts }: Environment): Promise<Decryptor> =>
-  parts.openDecryptor(shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)));
+  parts.openDecryptor(shared.decryptSettings(options));
 
 interface RewrapContext {
   options: RewrapOptions;

@@ -15,7 +15,6 @@ import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import type { Output } from '../output.js';
 import { ownFiles } from '../own-files.js';
-import { askPassphrase } from '../passphrase.js';
 import { startTreeProgress, type TreeProgress } from '../progress.js';
 import { readSyncKey } from '../sync-key.js';
 import { SyncReport } from '../sync-report.js';
@@ -173,9 +172,7 @@ async function down(source: string, target: string, context: SyncContext): Promi
   const { options, environment, output } = context;
   const { parts, signal } = environment;
   const syncKey = await syncKeyOf(options);
-  const decryptor = await parts.openDecryptor(
-    shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile)),
-  );
+  const decryptor = await parts.openDecryptor(shared.decryptSettings(options));
   await assertOutsideVaults(target, parts);
   const root = await realTarget(target);
   const vault = await parts.openVault(asPlace(source), 'read', storeSettingsOf(options));

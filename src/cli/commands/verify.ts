@@ -6,7 +6,6 @@ import { verify, type VerifyReport } from '../../transfer/verify.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
-import { askPassphrase } from '../passphrase.js';
 import { startProgress } from '../progress.js';
 import { verifyManifest } from '../verify-manifest.js';
 
@@ -56,7 +55,7 @@ export function verifyCommand(environment: Environment): Command {
 
 /** Undefined where the only key that is named is a set of public halves. */
 async function openDecryptor(options: VerifyOptions, { parts }: Environment): Promise<Decryptor | undefined> {
-  const settings = shared.decryptSettings(options, (path) => askPassphrase(path, options.passphraseFile));
+  const settings = shared.decryptSettings(options);
   return parts.openDecryptor(settings).catch((error: unknown) => {
     if (isSealdropError(error) && error.code === 'key_required') return undefined;
     throw error;
