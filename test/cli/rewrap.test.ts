@@ -374,13 +374,19 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
         address: `${vault.address}/x/data/a.csv`,
       },
       ...{ plaintextSize: 3, size: expect.any(Number), etag: expect.any(String) },
-      ...{ checked: kind === 'directory' ? 'fsync' : 'signature', verified: 'opened' },
+      ...{ checked: kind === 'directory' ? 'fsync' : 'signature', verified: 'opened', bound: 'bound' },
       recipients: [{ namespace: 'team', name: 'ann', fingerprint: expect.any(String) }],
     });
     expect(last).toMatchObject({ summary: { done: 3, present: 0, failed: 0, bytes: 6 } });
     const one = await box.run(['rewrap', `${vault.address}/x/data/a.csv`, '--to', 'ann.json', '--json']);
     expect(documents(one)).toEqual([
-      { outcome: 'present', address: `${vault.address}/x/data/a.csv`, key: 'x/data/a.csv', plaintextSize: 3 },
+      {
+        outcome: 'present',
+        address: `${vault.address}/x/data/a.csv`,
+        key: 'x/data/a.csv',
+        plaintextSize: 3,
+        bound: 'bound',
+      },
     ]);
   });
 
