@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { documents, secret } from '../helpers/cli.js';
 import { environmentFor, newVault, OTHER, PAIR, type TestVault } from '../helpers/cli-vault.js';
 import { ACCOUNT, keyArn, refusal, startFakeKms, type FakeKms } from '../helpers/fake-kms.js';
-import { isWanted, SETUP_TIME, startMinistack, type S3Server } from '../helpers/servers.js';
+import { isWanted, SETUP_TIME, startMinio, startMinistack, type S3Server } from '../helpers/servers.js';
 
 const KEY = keyArn('mine', ACCOUNT, 'eu-west-1');
 const ALIAS = `arn:aws:kms:eu-west-1:${ACCOUNT}:alias/files`;
@@ -317,4 +317,47 @@ wanted('a vault and a KMS key by the same profile with a token code', () => {
     expect(kms.sessions).toHaveLength(1);
     expect(await there.keys()).toEqual(['x']);
   });
+});
+
+describe('a vault in one account and a KMS key in another', () => {
+  let server: S3Server;
+  beforeAll(async () => {
+    server = await startMinio();
+  }, SETUP_TIME);
+  afterAll(() => server?.stop());
+
+  test('are asked with the credentials of a profile each, both ways', async () => {
+    const { box, address } = await newVault('s3', server);
+    const { accessKeyId, secretAccessKey } = server.credentials;
+    const credentials = (id: string, key: string) =>
+      `aws_access_key_id = ${id}\naws_secret_access_key = ${key}\n`;
+    box.write('plain.txt', 'hello');
+    box.write(
+      'credentials',
+      `[vaults]\n${credentials(accessKeyId, secretAccessKey)}[keys]\n${credentials('AKIDOFKEYS', 'x')}`,
+    );
+    const away = {
+      ...{ AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_ENDPOINT_URL_KMS: kms.endpoint },
+      AWS_SHARED_CREDENTIALS_FILE: box.path('credentials'),
+    };
+    const KEY_ELSEWHERE = keyArn('shared', '999999999999', 'eu-west-1');
+    const run = (profiles: string) =>
+      box.shell(
+        `sealdrop put plain.txt ${address}/x --public-key kms:${KEY_ELSEWHERE} ${profiles} -q && ` +
+          `sealdrop get ${address}/x - --private-key kms:${KEY_ELSEWHERE} ${profiles} -q`,
+        { env: away },
+      );
+    const { code, stdout, stderr } = await run('--profile vaults --key-profile keys');
+    // The store takes no other credentials than its own.
+    expect({ code, stdout: stdout.toString(), stderr }).toEqual({ code: 0, stdout: 'hello', stderr: '' });
+    expect(kms.calls.map(({ operation, keyId, accessKeyId }) => [operation, keyId, accessKeyId])).toEqual([
+      ['GenerateDataKey', KEY_ELSEWHERE, 'AKIDOFKEYS'],
+      ['Decrypt', KEY_ELSEWHERE, 'AKIDOFKEYS'],
+    ]);
+    kms.calls.length = 0;
+    // Of one profile alone, both are asked with it: the store refuses those of the keys.
+    expect((await run('--profile keys')).code).toBe(4);
+    expect((await run('--profile vaults')).code).toBe(0);
+    expect(new Set(kms.calls.slice(-2).map((call) => call.accessKeyId))).toEqual(new Set([accessKeyId]));
+  }, 120_000);
 });
