@@ -1,6 +1,8 @@
 // Rewrap on MinIO. One object of 2 GiB: below 300 MB resident, in at most 1.3 times what get and put take one after the
-// other; Python's SDK opens it with the new key and not with the old. And 1,000 objects, killed halfway and gone on with.
+// other; Python's SDK opens it with the new key and not with the old. And 1,000 objects, killed halfway and gone on with,
+// one of which somebody else replaces meanwhile.
 // Usage: npm run proof -- rewrap [GiB] [OBJECTS]
+import { ListObjectVersionsCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -105,6 +107,9 @@ function sameContext(a, b) {
 }
 
 async function many() {
+  await minio.createBucket('many');
+  const VersioningConfiguration = { Status: 'Enabled' };
+  await minio.client.send(new PutBucketVersioningCommand({ Bucket: 'many', VersioningConfiguration }));
   const tree = join(folder, 'tree');
   mkdirSync(tree);
   const contents = new Map();
@@ -113,8 +118,8 @@ async function many() {
     contents.set(`f${i}`, bytes);
     writeFileSync(join(tree, `f${i}`), bytes);
   }
-  await run('put', ['-r', `${tree}/`, 's3://rewrap/tree', '--public-key', key('old', 'public')]);
-  const args = ['-r', 's3://rewrap/tree', ...TO_NEW, '--resume', join(folder, 'done.jsonl')];
+  await run('put', ['-r', `${tree}/`, 's3://many/tree', '--public-key', key('old', 'public')]);
+  const args = ['-r', 's3://many/tree', ...TO_NEW, '--resume', join(folder, 'done.jsonl')];
   const noted = () => {
     try {
       return readFileSync(join(folder, 'done.jsonl'), 'utf8').split('\n').length - 2;
@@ -123,10 +128,15 @@ async function many() {
     }
   };
   const killed = started('rewrap', args);
-  while (noted() < objects / 2) {
-    if (killed.child.exitCode !== null) throw new Error('it ended before it could be killed');
-    await sleep(5);
-  }
+  const until = async (count) => {
+    while (noted() < count) {
+      if (killed.child.exitCode !== null) throw new Error('it ended before it could be killed');
+      await sleep(5);
+    }
+  };
+  await until(objects / 4);
+  const replaced = await replaceOne(contents);
+  await until(objects / 2);
   killed.child.kill('SIGKILL');
   await killed.end.catch(() => undefined);
   const first = noted();
@@ -137,11 +147,49 @@ async function many() {
   );
   check('every object is told of once', summary.done + summary.present === objects && summary.failed === 0);
   check('what was noted is not done again', summary.present >= first);
-  await run('get', ['-r', 's3://rewrap/tree', join(folder, 'out'), '--private-key', key('new', 'private')]);
+  await run('get', ['-r', 's3://many/tree', join(folder, 'out'), '--private-key', key('new', 'private')]);
   const right = [...contents].filter(([name, bytes]) =>
     readFileSync(join(folder, 'out', name)).equals(bytes),
   );
   check('every object opens with the new key, to what went in', right.length === objects);
+  const versions = await versionsOf('many');
+  const others = [...contents.keys()].filter((name) => name !== replaced);
+  // One that was replaced when the kill came, and not noted yet, is found done by the next run, and stays.
+  const twice = others.filter((name) => versions.get(`tree/${name}`) === 2);
+  check(
+    'each has two versions: the one before and the new one, none was done twice',
+    twice.length === objects - 1,
+  );
+  // What it was, what somebody else wrote, and that rewrapped; one more where it was rewrapped before they wrote.
+  check(
+    `the one that was replaced meanwhile was not undone`,
+    [3, 4].includes(versions.get(`tree/${replaced}`)),
+  );
+}
+
+/** Somebody else writes while the first run is at it. */
+async function replaceOne(contents) {
+  const name = `f${objects - 1}`;
+  const bytes = randomBytes(3000);
+  const file = join(folder, 'replacement');
+  writeFileSync(file, bytes);
+  await run('put', [file, `s3://many/tree/${name}`, '--public-key', key('old', 'public')]);
+  contents.set(name, bytes);
+  return name;
+}
+
+/** How many there are of each key. */
+async function versionsOf(Bucket) {
+  const found = new Map();
+  let next = {};
+  do {
+    const page = await minio.client.send(new ListObjectVersionsCommand({ Bucket, ...next }));
+    for (const { Key } of page.Versions ?? []) found.set(Key, (found.get(Key) ?? 0) + 1);
+    next = page.IsTruncated
+      ? { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker }
+      : undefined;
+  } while (next !== undefined);
+  return found;
 }
 
 function check(what, holds) {
