@@ -77,6 +77,8 @@ async function make(lock: string, content: string, path: string): Promise<boolea
     return true;
   } catch (cause) {
     if (systemCode(cause) === 'EEXIST') return false;
+    // Made, and then there was no room for what it says.
+    await unlink(lock).catch(() => undefined);
     throw unwritable(path, cause);
   }
 }
@@ -107,7 +109,7 @@ async function isAbandoned(lock: string, content: string): Promise<boolean> {
 /** One that is being written says nothing yet. */
 function holderIn(content: string): Partial<Holder> {
   try {
-    return JSON.parse(content) as Partial<Holder>;
+    return Object(JSON.parse(content)) as Partial<Holder>;
   } catch {
     return {};
   }

@@ -59,6 +59,7 @@ describe('a lock', () => {
     ['of another machine, ten minutes old', holder(process.pid, 'elsewhere'), 660],
     ['of a process whose number another has by now', holder(process.pid), 660],
     ['that says nothing, ten minutes old', '', 660],
+    ['that is no lock of ours, ten minutes old', 'null', 660],
   ])('%s, is taken over', async (_, content, age) => {
     const path = newPath();
     writeFileSync(lockOf(path), content);
@@ -73,6 +74,7 @@ describe('a lock', () => {
     ['of a process that runs', holder(process.pid)],
     ['of another machine', holder(gone, 'elsewhere')],
     ['that is being written', ''],
+    ['that is no lock of ours', 'null'],
   ])('%s, is waited for, and not for ever', async (_, content) => {
     const path = newPath();
     writeFileSync(lockOf(path), content);
