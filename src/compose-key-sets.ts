@@ -335,13 +335,9 @@ class Held implements KeySet {
         { hint },
       );
     if (this.kind !== 'secret' || !this.exists || isForPrivate(about)) return;
-    throw new SealdropError(
-      'usage',
-      `${this.shown} has public halves alone: those who encrypt may read it`,
-      {
-        hint: `${hint}; a secret that only those read who decrypt is told by its tag sealdrop:content=private-key-set`,
-      },
-    );
+    throw new SealdropError('usage', `${this.shown} has public halves alone: those who encrypt may read it`, {
+      hint: `${hint}; a secret that only those read who decrypt is told by its tag sealdrop:content=private-key-set`,
+    });
   }
 
   #assertThere(): void {

@@ -96,7 +96,9 @@ describe('publish', () => {
     expect(await valueOf('byhand/public')).not.toMatch(/PRIVATE|secretKey/);
     const Tags = [{ Key: 'sealdrop:content', Value: 'private-key-set' }];
     await secrets.send(new TagResourceCommand({ SecretId: 'byhand/public', Tags }));
-    expect((await box.run(['keys', 'add', '--aes', '256', '--key-set', 'secretsmanager:byhand/public'])).code).toBe(0);
+    expect(
+      (await box.run(['keys', 'add', '--aes', '256', '--key-set', 'secretsmanager:byhand/public'])).code,
+    ).toBe(0);
   });
 
   test('writes the public halves alone, with tags, and says what readers need', async () => {
