@@ -5,7 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { SealdropError, systemCode } from './errors.js';
 import { readKeyFile } from './key-source.js';
 import type { Kept, KeptValue } from './kept.js';
-import { holdLock, type FileLock } from './lock-file.js';
+import { holdLock, type FileLock } from './transfer/lock-file.js';
 import { printable } from './printable.js';
 import { Secret } from './secret.js';
 import { ASIDE_END, asideName, isLeftAside, openFileTarget } from './transfer/target.js';

@@ -6,7 +6,7 @@ import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { keptFile } from '../../src/compose-key-file.js';
-import { holdLock } from '../../src/lock-file.js';
+import { holdLock } from '../../src/transfer/lock-file.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-key-file-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -111,7 +111,7 @@ describe('a lock', () => {
   test('is removed when its process ends before it has done', async () => {
     const path = newPath();
     const outfile = join(folder, 'holder.mjs');
-    const source = join(process.cwd(), 'src/lock-file.ts');
+    const source = join(process.cwd(), 'src/transfer/lock-file.ts');
     const contents = `
       import { existsSync } from 'node:fs';
       import { holdLock } from ${JSON.stringify(source)};

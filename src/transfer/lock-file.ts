@@ -5,10 +5,10 @@ import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promise
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { SealdropError, systemCode } from './errors.js';
-import { printable } from './printable.js';
-import { realTarget } from './real-path.js';
-import { unwritable } from './transfer/target.js';
+import { SealdropError, systemCode } from '../errors.js';
+import { printable } from '../printable.js';
+import { realTarget } from '../real-path.js';
+import { unwritable } from './target.js';
 
 export interface FileLock {
   /** @throws SealdropError `precondition_failed` where somebody has taken it for left behind */
