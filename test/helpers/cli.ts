@@ -66,6 +66,9 @@ export function secret(what: string, text: string): string {
   return text;
 }
 
+/** A summary without how long it took, which it tells where that was more than a second. */
+const timeless = (text: string): string => text.replace(/( [KMGT]?i?B) in \d+ s\)/g, '$1)');
+
 /** A folder to work in, with an environment of its own: nothing of this machine's AWS settings is seen in it. */
 export class Box {
   /** Where commands run. */
@@ -200,7 +203,7 @@ export class Box {
       child.once('error', reject);
       child.once('close', (code, signal) => {
         const stdout = Buffer.concat(pieces.stdout);
-        const stderr = Buffer.concat(pieces.stderr).toString();
+        const stderr = timeless(Buffer.concat(pieces.stderr).toString());
         outputs.push(stdout.toString('latin1'), stderr);
         resolve({ code, signal, stdout, stderr, milliseconds: Date.now() - began });
       });
