@@ -1,14 +1,14 @@
 /** A file that says who is changing another one: `.NAME.sealdrop-lock` beside it, made by one alone and soon gone. */
-import { randomUUID } from 'node:crypto';
-import { readFileSync, unlinkSync } from 'node:fs';
-import { link, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { createHash, randomUUID } from 'node:crypto';
+import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
+import { link, lstat, rename, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
+import { hostId, isRunning } from '../processes.js';
 import { realTarget } from '../real-path.js';
-import { unwritable } from './target.js';
+import { beginningOf, unwritable } from './target.js';
 
 export interface FileLock {
   /** @throws SealdropError `precondition_failed` where somebody has taken it for left behind */
@@ -32,8 +32,8 @@ const PATIENCE_MS = 10_000;
  */
 export async function holdLock(path: string, { patience = PATIENCE_MS } = {}): Promise<FileLock> {
   const real = await realTarget(path);
-  const lock = join(dirname(real), `.${basename(real)}.sealdrop-lock`);
-  const mine = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() });
+  const lock = join(dirname(real), lockName(basename(real)));
+  const mine = JSON.stringify({ pid: process.pid, host: hostId(), id: randomUUID() });
   for (const end = Date.now() + patience; !(await make(lock, mine, path)); await sleep(20)) {
     if ((await removeAbandoned(lock)) || Date.now() < end) continue;
     throw new SealdropError('precondition_failed', `${printable(path)} is being changed by somebody else`, {
@@ -44,27 +44,30 @@ export async function holdLock(path: string, { patience = PATIENCE_MS } = {}): P
   return held(lock, mine, path);
 }
 
+/** Names have 255 bytes at most; a long one is told from others that begin so by a digest. */
+function lockName(name: string): string {
+  const isLong = Buffer.byteLength(name) > 200;
+  const digest = () => createHash('sha256').update(name).digest('hex').slice(0, 16);
+  return `.${isLong ? `${beginningOf(name)}.${digest()}` : name}.sealdrop-lock`;
+}
+
 function held(lock: string, mine: string, path: string): FileLock {
   // A second signal ends the process at once.
   const onExit = () => {
-    try {
-      if (readFileSync(lock, 'utf8') === mine) unlinkSync(lock);
-    } catch {
-      // Somebody else's by now, or gone.
-    }
+    if (isHeld()) rmSync(lock, { force: true });
   };
   process.on('exit', onExit);
-  const isHeld = async () => (await readFile(lock, 'utf8').catch(() => '')) === mine;
+  const isHeld = () => readLock(lock) === mine;
   return {
     async assertHeld() {
-      if (await isHeld()) return;
+      if (isHeld()) return;
       throw new SealdropError('precondition_failed', `${printable(path)} was taken over by somebody else`, {
         retryable: true,
         hint: 'nothing was written: look at what it holds now, and run this again',
       });
     },
     async release() {
-      if (await isHeld()) await unlink(lock).catch(() => undefined);
+      if (isHeld()) await unlink(lock).catch(() => undefined);
       process.off('exit', onExit);
     },
   };
@@ -85,12 +88,12 @@ async function make(lock: string, content: string, path: string): Promise<boolea
 
 /** Several may find the same one: it goes to one of them, and what another has made meanwhile is put back. */
 async function removeAbandoned(lock: string): Promise<boolean> {
-  const found = await readFile(lock, 'utf8').catch(() => undefined);
+  const found = readLock(lock);
   if (found === undefined || !(await isAbandoned(lock, found))) return false;
   const aside = `${lock}.${randomUUID()}`;
   try {
     await rename(lock, aside);
-    if ((await readFile(aside, 'utf8')) !== found) await link(aside, lock);
+    if (readLock(aside) !== found) await link(aside, lock);
     return true;
   } catch {
     return false;
@@ -100,10 +103,10 @@ async function removeAbandoned(lock: string): Promise<boolean> {
 }
 
 async function isAbandoned(lock: string, content: string): Promise<boolean> {
-  const age = Date.now() - ((await stat(lock).catch(() => undefined))?.mtimeMs ?? Date.now());
+  const age = Date.now() - ((await lstat(lock).catch(() => undefined))?.mtimeMs ?? Date.now());
   if (age > ABANDONED_MS) return true;
-  const { pid, host } = holderIn(content);
-  return host === hostname() && !runs(pid);
+  const { pid = 0, host } = holderIn(content);
+  return host === hostId() && !isRunning(pid);
 }
 
 /** One that is being written says nothing yet. */
@@ -115,10 +118,19 @@ function holderIn(content: string): Partial<Holder> {
   }
 }
 
-function runs(pid = 0): boolean {
+const MOST = 1024;
+
+/** What a lock says. Whatever else has its name is nobody's lock: no link is followed, and no pipe waited for. */
+function readLock(path: string): string | undefined {
+  let file: number | undefined;
   try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return systemCode(error) !== 'ESRCH';
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if (!fstatSync(file).isFile()) return undefined;
+    const bytes = Buffer.alloc(MOST);
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, MOST, 0));
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
 }

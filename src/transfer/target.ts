@@ -1,11 +1,11 @@
 /** Where plaintext goes: a file that appears only when everything was checked, or a stream. */
-import { createHash, randomBytes } from 'node:crypto';
-import { constants, readlinkSync, type Stats } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
 import { link, lstat, open, realpath, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
+import { hostId, isRunning } from '../processes.js';
 import type { FileAttributes } from './attributes.js';
 
 export interface Target {
@@ -62,28 +62,19 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
 }
 
 /** Cut by bytes, not letters: a name may have 255 bytes, which is 85 letters of Japanese. */
-export function asideName(name: string): string {
-  const begin = Buffer.from(name)
+export const beginningOf = (name: string): string =>
+  Buffer.from(name)
     .subarray(0, 100)
     .toString('utf8')
     .replace(/\ufffd$/, '');
+
+export function asideName(name: string): string {
   const pid = process.pid.toString(16).padStart(6, '0');
-  return `.${begin}.${hostId()}${pid}${randomBytes(5).toString('hex')}.sealdrop-part`;
+  return `.${beginningOf(name)}.${hostId()}${pid}${randomBytes(5).toString('hex')}.sealdrop-part`;
 }
 
 /** What differs from one run to the next in such a name. */
 export const ASIDE_END = '0123456789abcdef.sealdrop-part'.length;
-
-/** Of this machine, and of this container in it: elsewhere a process id says nothing. */
-function hostId(): string {
-  let space = '';
-  try {
-    space = readlinkSync('/proc/self/ns/pid');
-  } catch {
-    // Other systems have one for all.
-  }
-  return createHash('sha256').update(`${hostname()}\0${space}`).digest('hex').slice(0, 8);
-}
 
 const ASIDE = /^\..*\.([0-9a-f]{8})?([0-9a-f]{6})[0-9a-f]{10}\.sealdrop-part$/s;
 /** Nobody has written to it for so long, in milliseconds. */
@@ -102,12 +93,7 @@ export async function isLeftAside(name: string, path: string): Promise<boolean> 
     const stats = await lstat(path).catch(() => undefined);
     return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED;
   }
-  try {
-    process.kill(parseInt(pid, 16), 0);
-    return false;
-  } catch (error) {
-    return systemCode(error) === 'ESRCH';
-  }
+  return !isRunning(parseInt(pid, 16));
 }
 
 export interface AsideFileNames {

@@ -1,11 +1,22 @@
 /** One key set in a file, changed by several at once, and what a run that was killed leaves. */
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { keptFile } from '../../src/compose-key-file.js';
+import { hostId } from '../../src/processes.js';
 import { holdLock } from '../../src/transfer/lock-file.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-key-file-'));
@@ -52,7 +63,12 @@ describe('a file that is changed by several who have read the same', () => {
 });
 
 describe('a lock', () => {
-  const holder = (pid: number, host = hostname()) => JSON.stringify({ pid, host, id: 'other' });
+  const elsewhere = () => {
+    const path = newPath();
+    writeFileSync(path, holder(gone));
+    return path;
+  };
+  const holder = (pid: number, host = hostId()) => JSON.stringify({ pid, host, id: 'other' });
 
   test.each([
     ['whose process is gone', holder(gone), 0],
@@ -84,6 +100,27 @@ describe('a lock', () => {
     });
     expect(readFileSync(lockOf(path), 'utf8')).toBe(content);
     rmSync(lockOf(path));
+  });
+
+  test.each([
+    ['a pipe, which nobody writes to', (path: string) => spawnSync('mkfifo', [path])],
+    ['a link to what never ends', (path: string) => symlinkSync('/dev/zero', path)],
+    ['a link to a lock that is left', (path: string) => symlinkSync(elsewhere(), path)],
+    ['a folder', (path: string) => mkdirSync(path)],
+  ])('is no %s, that somebody put there: it is waited for, and not for ever', async (_, plant) => {
+    const path = newPath();
+    plant(lockOf(path));
+    await expect(holdLock(path, { patience: 0 })).rejects.toMatchObject({ code: 'precondition_failed' });
+    expect(lstatSync(lockOf(path)).isFile()).toBe(false);
+    rmSync(lockOf(path), { recursive: true });
+  });
+
+  test('of a name that is as long as names may be is made, and is the name’s own', async () => {
+    const [one, other] = ['a', 'b'].map((end) => join(folder, 'あ'.repeat(84) + end));
+    const locks = [await holdLock(one!), await holdLock(other!)];
+    await expect(holdLock(one!, { patience: 0 })).rejects.toMatchObject({ code: 'precondition_failed' });
+    for (const lock of locks) await lock.release();
+    expect(readdirSync(folder).filter((name) => name.includes('lock'))).toEqual([]);
   });
 
   test('is taken over by one of many', async () => {
