@@ -173,12 +173,16 @@ async function missing(job: InboxJob, vaultKey: string): Promise<InboxOutcome> {
     object.sequencer === undefined || held?.sequencer === undefined
       ? undefined
       : isLater(object.sequencer, held.sequencer);
+  if (order === false || isNotBefore(put, object)) return { outcome: 'superseded' };
   const current = await ofSource(inbox.head(object.key, {}, signal));
-  if (current === undefined) return { outcome: order === false || put !== undefined ? 'superseded' : 'gone' };
-  if (order === false || put !== undefined) return { outcome: 'superseded' };
+  if (current === undefined) return { outcome: 'gone' };
   const heldIsCurrent = held?.isOf({ version: current.version, state: current.etag }) === true;
   return { outcome: heldIsCurrent && order === true ? 'gone' : supersededBy(current, object) };
 }
+
+/** In the same second the API's counts as the later one, as it does where both are there. */
+const isNotBefore = (put: SourceClaim | undefined, { time }: ObjectCreated): boolean =>
+  put?.modified !== undefined && time !== undefined && put.modified >= secondsOf(time);
 
 /** Where a version was removed, an earlier one may be current again: what is not known to be newer stands for no other. */
 function supersededBy(current: InboxObject, { version, time }: ObjectCreated): 'superseded' | 'gone' {

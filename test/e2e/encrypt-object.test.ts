@@ -315,6 +315,18 @@ describe('where the API has put an object', () => {
     await gateway.put('a', 'put');
     expect((await gateway.notify(one)).outcomes).toEqual(['superseded']);
   });
+
+  test('a version that came after it and is gone is gone', async () => {
+    await open();
+    const before = await gateway.drop('alice/a', 'before');
+    await gateway.put('a', 'put');
+    await nextSecond();
+    const one = await gateway.drop('alice/a', 'one');
+    await gateway.removeSource('alice/a', one.version);
+    expect((await gateway.notify(one)).outcomes).toEqual(['gone']);
+    await gateway.removeSource('alice/a', before.version);
+    expect((await gateway.notify(one)).outcomes).toEqual(['gone']);
+  });
 });
 
 describe('what is done with the source', () => {
