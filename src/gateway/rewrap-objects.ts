@@ -2,6 +2,7 @@
  * What a run on AWS asks of the function that rewraps: a list of the vault's keys, and then each object. Whatever it
  * opens goes back into its own place, encrypted to the deployment's present keys.
  */
+import { randomUUID } from 'node:crypto';
 import type { ListEvent, Outcome, OutcomeReport, VaultList } from '../contract.js';
 import { isSealdropError, SealdropError, type ErrorCode } from '../errors.js';
 import type { Decryptor, Encryptor, Inspector, ObjectStore } from '../ports.js';
@@ -90,7 +91,8 @@ export async function listVault(
         yield Buffer.from(`${printableJson({ key })}\n`);
       }
     };
-    const list = `${lists.prefix}${run}.jsonl`;
+    // Nobody else who may call the function writes over it.
+    const list = `${lists.prefix}${run}-${randomUUID()}.jsonl`;
     await lists.store.put(list, lines(), { signal });
     return { bucket, list, count };
   });

@@ -181,6 +181,7 @@ describe('several objects', () => {
 });
 
 describe('the list of a run', () => {
+  type Listed = Extract<VaultList, { list: string }>;
   const list = (more: object = {}) => ({ list: { prefix: '', dryRun: false, run: 'run-1', ...more } });
   const lines = async (key: string) =>
     (await collect((await lists.get(key)).body))
@@ -192,13 +193,16 @@ describe('the list of a run', () => {
   test('has the keys of the vault, and nothing of its folders', async () => {
     for (const key of ['sealed/a', 'sealed/\u2028 é', 'other/b']) await stored(key);
     await store.put('sealed/folder/', chunked(Buffer.alloc(0), 1));
-    expect(await call<VaultList>(list())).toEqual({
-      ...{ bucket: VAULT, list: 'rewrap/lists/run-1.jsonl', count: 2 },
+    const written = await call<Listed>(list());
+    expect(written).toEqual({
+      ...{ bucket: VAULT, count: 2 },
+      list: expect.stringMatching(/^rewrap\/lists\/run-1-[\w-]{36}[.]jsonl$/),
     });
-    const found = await lines('rewrap/lists/run-1.jsonl');
-    expect(found).toEqual([{ key: 'sealed/a' }, { key: 'sealed/\u2028 é' }]);
-    const raw = (await collect((await lists.get('rewrap/lists/run-1.jsonl')).body)).toString();
+    expect(await lines(written.list)).toEqual([{ key: 'sealed/a' }, { key: 'sealed/\u2028 é' }]);
+    const raw = (await collect((await lists.get(written.list)).body)).toString();
     expect(raw).not.toContain('\u2028');
+    // One that is in use is nobody else's to change.
+    expect((await call<Listed>(list())).list).not.toBe(written.list);
   });
 
   test('may be of those alone that begin so below the vault’s prefix', async () => {
