@@ -120,6 +120,16 @@ describe('PUT', () => {
       });
     });
 
+    test.each(['text/csv; charset=Shift_JIS', 'text/plain;charset="utf-16be"'])(
+      'stores nothing that is said to be %s',
+      async (type) => {
+        expect((await asText(Buffer.from('abc'), { 'content-type': type })).statusCode).toBe(415);
+        expect(
+          (await asText(Buffer.from('abc'), { 'content-type': 'text/csv; charset=UTF-8' })).statusCode,
+        ).toBe(201);
+      },
+    );
+
     test('stores nothing of what came shorter or longer than it was sent', async () => {
       expect((await asText(Buffer.from('abc'), { 'content-length': '6' })).statusCode).toBe(415);
     });

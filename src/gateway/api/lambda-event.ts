@@ -8,12 +8,6 @@ import type { Api } from './api.js';
 import type { ApiRequest, ApiResponse } from './http.js';
 import { principalOf, type Authorizer } from './principal.js';
 
-/**
- * Stands where API Gateway could not read a text: it hands `text/*`, JSON, XML and JavaScript on as text, and what is not
- * UTF-8 is lost by then. A text that really holds one is refused with them: which it was cannot be told.
- */
-const REPLACED = '\uFFFD';
-
 /** The route of what has no other. */
 const UNROUTED = '$default';
 
@@ -64,13 +58,24 @@ function requestOf(event: HttpApiEvent, principals: PrincipalSettings): ApiReque
 async function* once(
   body: Buffer,
   { isBase64Encoded, body: text }: HttpApiEvent,
-  { 'content-length': length = String(body.length) }: ApiRequest['headers'],
+  headers: ApiRequest['headers'],
 ): AsyncGenerator<Uint8Array> {
-  if (isBase64Encoded !== true && (text?.includes(REPLACED) === true || Number(length) !== body.length))
+  if (isBase64Encoded !== true && !isWhole(text ?? '', body.length, headers))
     throw new SealdropError('unsupported_media_type', 'the body is said to be text, and is not UTF-8', {
       hint: 'send the bytes as content-type: application/octet-stream',
     });
   if (body.length > 0) yield body;
+}
+
+/**
+ * API Gateway hands `text/*`, JSON, XML and JavaScript on as text, and what is not UTF-8 is lost by then: U+FFFD stands in
+ * its place. A text that really holds one is refused with them: which it was cannot be told.
+ */
+function isWhole(text: string, bytes: number, headers: ApiRequest['headers']): boolean {
+  const { 'content-length': length = String(bytes), 'content-type': type = '' } = headers;
+  const [, charset = 'utf-8'] = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(type) ?? [];
+  if (!/^(utf-?8|us-ascii)$/i.test(charset) || /[\uFFFD\p{Cs}]/u.test(text)) return false;
+  return Number(length) === bytes;
 }
 
 /**
