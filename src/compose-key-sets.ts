@@ -107,7 +107,7 @@ class Held implements KeySet {
 
   async #made(key: NewKey, { base }: { base?: string }): Promise<KeySetEntry> {
     const { date, created } = now();
-    const names = edit.nextNames(this.#entries, key, { base, date, where: this.shown });
+    const names = edit.nextNames(this.#entries, key, { base, date, where: this.shown, isNew: true });
     const shared: KeySetEntry = { ...names, created, state: 'active' };
     if (key.always === true) shared.always = true;
     if (key.aes !== undefined) return { ...shared, secretKey: randomBytes(key.aes / 8).toString('base64') };

@@ -35,11 +35,21 @@ function byFingerprint(entries: readonly KeySetEntry[], beginning: string): numb
   return entries.flatMap((entry, i) => (describe(entry).fingerprint.startsWith(beginning) ? [i] : []));
 }
 
-/** @param date of today, `2026-11-21` */
+interface NamingOptions {
+  base?: string;
+  date: string;
+  where: string;
+  isNew?: boolean;
+}
+
+/**
+ * @param date of today, `2026-11-21`
+ * @param isNew the key is made now: it gets no name that an earlier one may have had, which objects still name
+ */
 export function nextNames(
   entries: readonly KeySetEntry[],
   { namespace = DEFAULT_KEY_NAMESPACE, name }: NewKeyNames,
-  { base = DEFAULT_KEY_NAME, date, where }: { base?: string; date: string; where: string },
+  { base = DEFAULT_KEY_NAME, date, where, isNew }: NamingOptions,
 ): { namespace: string; name: string } {
   assertNames([namespace, ...(name === undefined ? [] : [name])]);
   const taken = new Set(entries.filter((each) => each.namespace === namespace).map((each) => each.name));
@@ -53,7 +63,8 @@ export function nextNames(
       },
     );
   }
-  if (!taken.has(base)) return { namespace, name: base };
+  const had = isNew === true && [...taken].some((each) => baseOf(each) === base);
+  if (!taken.has(base) && !had) return { namespace, name: base };
   for (let i = 1; ; i++) {
     const candidate = `${base}-${date}${i === 1 ? '' : `-${i}`}`;
     if (!taken.has(candidate)) return { namespace, name: candidate };

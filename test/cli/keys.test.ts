@@ -75,6 +75,28 @@ test('a set is made with its first key, rotated, handed out and read, from begin
   expect(box.read('public.json').toString()).not.toContain('PRIVATE');
 }, 120_000);
 
+test('a new key gets no name that an earlier one has had, and who is left to open it is said', async () => {
+  begin({ SEALDROP_KEY_SET: 'keys.json' });
+  await box.transcript(`
+    $ sealdrop keygen safe
+    ! safe/private_key.pem  opens everything: keep it, and a copy, where nothing is encrypted
+    ! safe/public_key.pem   encrypts, and may go anywhere
+    ! fingerprint {fingerprint}
+    $ sealdrop keys add -q
+    $ sealdrop keys rotate -q
+    $ sealdrop keys remove S3RSAKey --yes -q
+    $ sealdrop keys add
+    ! made MyAppKeys/S3RSAKey-{today}-2 (RSA 4096) in keys.json
+    ! fingerprint {fingerprint}
+    $ sealdrop keys import safe/public_key.pem --key-name recovery --always -q
+    $ sealdrop keys retire S3RSAKey-{today} S3RSAKey-{today}-2
+    ! retired: MyAppKeys/S3RSAKey-{today}
+    ! retired: MyAppKeys/S3RSAKey-{today}-2
+    ! warning: MyAppKeys/recovery alone opens what is encrypted from now on
+    ! hint: they are recovery keys, always encrypted to: make a key for every day by sealdrop keys add
+  `);
+}, 120_000);
+
 test('what is missing or cannot be meant', async () => {
   begin();
   await box.transcript(`

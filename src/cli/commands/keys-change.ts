@@ -190,6 +190,12 @@ export function retireCommand(environment: Environment): Command {
             `${name} was always encrypted to, and is no more, also after --undo`,
             'to make it so again: sealdrop keys import its public half with --always',
           );
+        const active = set.keys.filter(({ state }) => state === 'active');
+        if (!undo && active.every(({ always }) => always))
+          output.warn(
+            `${active.map(nameOf).join(', ')} alone ${active.length === 1 ? 'opens' : 'open'} what is encrypted from now on`,
+            'they are recovery keys, always encrypted to: make a key for every day by sealdrop keys add',
+          );
       }),
     );
 }
