@@ -32,9 +32,9 @@ Examples:
   sealdrop ls --tree file:///mnt/share/vault
   sealdrop ls file:///mnt/share/vault --json
 
-Everything after the bucket is a prefix, as in S3, and all below it is listed. Sizes are those of the encrypted objects;
--l asks for the plaintext's too, at the cost of a request for each object. That one stands in the objects' metadata:
-whoever runs the store can change it.
+Everything after the bucket is a prefix, as in S3, and all below it is listed. Times are in UTC. Sizes are those of the
+encrypted objects; -l asks for the plaintext's too, at the cost of a request for each object. That one stands in the
+objects' metadata: whoever runs the store can change it.
 ${FILTER_HELP}`;
 
 export function lsCommand(environment: Environment): Command {
