@@ -35,6 +35,7 @@ export const handler = async ({ Items }) => Promise.all(Items.map(async (item) =
   const { bucket, key, dryRun } = item;
   const before = tried(key);
   appendFileSync(log, JSON.stringify(item) + '\\n');
+  if (key.endsWith('/')) return { bucket, key, outcome: 'ignored' };
   if (key.includes('slow')) await new Promise((done) => setTimeout(done, 3_000));
   if (key.includes('crash')) throw new Error('killed');
   if (key.includes('bad')) return { bucket, key, outcome: 'failed', code: 'key_not_storable', retryable: false };
@@ -151,12 +152,16 @@ test('a dry run asks for each object below the prefix and reports what would be 
     '--wait',
     '--json',
   );
-  expect(result).toMatchObject({ code: 0, stderr: expect.stringMatching(/4 objects: 4 would store\n$/) });
+  expect(result).toMatchObject({
+    code: 0,
+    stderr: expect.stringMatching(/5 objects: (?=.*4 would store)(?=.*1 ignored).*\n$/),
+  });
   const [started, ...reports] = documents(result);
   expect(started).toMatchObject({ bucket: 'inbox', prefix: 'a/', dryRun: true });
   expect(byKey(reports)).toEqual({
     'a/1': 'would_store',
     'a/2 +%.csv': 'would_store',
+    'a/folder/': 'ignored',
     'a/flaky': 'would_store',
     'a/日本語 😀': 'would_store',
   });
@@ -175,14 +180,14 @@ test('a run goes on past what fails, tries again what may work, and ends with a 
     ].join('\n'),
   );
   expect(stderr).toMatch(
-    /^started: s3:\/\/inbox\/\narn:.*\n(\d+ of 9 looked at\n)?8 objects: 5 stored, 3 failed \(15 B stored\)\n$/,
+    /^started: s3:\/\/inbox\/\narn:.*\n(\d+ of 9 looked at\n)?9 objects: (?=.*5 stored)(?=.*3 failed)(?=.*1 ignored).* \(15 B stored\)\n$/,
   );
   const times = (key: string) => calls().filter((call) => call.key === key).length;
   expect(
     Object.fromEntries(
       ['a/1', 'a/flaky', 'b/bad.csv', 'b/crash', 'b/down', 'a/folder/'].map((key) => [key, times(key)]),
     ),
-  ).toEqual({ 'a/1': 1, 'a/flaky': 3, 'b/bad.csv': 1, 'b/crash': 2, 'b/down': 5, 'a/folder/': 0 });
+  ).toEqual({ 'a/1': 1, 'a/flaky': 3, 'b/bad.csv': 1, 'b/crash': 2, 'b/down': 5, 'a/folder/': 1 });
 });
 
 test('status and report tell of the last run, or of the one that is named', async () => {
@@ -197,7 +202,7 @@ test('status and report tell of the last run, or of the one that is named', asyn
   });
   const last = await run('report', '--deployment', 'test', '--json');
   expect(last.code).toBe(6);
-  expect(documents(last)).toHaveLength(8);
+  expect(documents(last)).toHaveLength(9);
   const named = await run('report', String(status.run), '--state-machine', machine, '--json');
   expect(named.stdout).toEqual(last.stdout);
   expect((await run('status', '--state-machine', machine)).stdout.toString()).toMatch(
@@ -306,7 +311,7 @@ describe('what a child run is given in one batch, as AWS does', () => {
     expect(calls().map(({ key }) => key)).toEqual(['n/1', 'n/flaky', 'n/bad', 'n/2', 'n/flaky', 'n/flaky']);
   });
 
-  test('leaves out what is outside of the filters, and folders', async () => {
+  test('leaves out what is outside of the filters', async () => {
     const filter = { prefix: 'in/', suffix: '.csv' };
     const keys = ['in/a.csv', 'in/b.txt', 'out/c.csv', 'in/d.csv/', 'csv', 'in/.csv'];
     const reports = (await batch(keys.map((key) => item(key, filter)))) as { key: string }[];
