@@ -2,7 +2,7 @@
 import { renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
-import { documents, until } from '../helpers/cli.js';
+import { documents, secret, until } from '../helpers/cli.js';
 import { newVault, OTHER, PAIR } from '../helpers/cli-vault.js';
 
 test('new keys are read while files arrive; a set that is damaged for a while stops nothing', async () => {
@@ -67,3 +67,16 @@ test('new keys are read while files arrive; a set that is damaged for a while st
     expect(got.stdout.toString()).toBe('hello');
   }
 }, 180_000);
+
+test('a raw AES key is refused: a gateway that wraps with it could unwrap', async () => {
+  const { box, address } = await newVault('directory', undefined as never);
+  const key = secret('a raw AES key', Buffer.alloc(32, 7).toString('base64'));
+  const aes = { namespace: 'lab', name: 'shared', secretKey: key };
+  box.write('aes.json', JSON.stringify({ version: 1, keys: [aes] }));
+  box.write('inbox/a', 'x');
+  for (const option of ['--key-set', '--recipient']) {
+    const start = ['serve', '--once', '--inbox', 'inbox', '--vault', address, option, 'aes.json'];
+    const { code, stderr } = await box.run([...start, '--settle', '1']);
+    expect([code, stderr]).toEqual([2, expect.stringContaining('lab/shared is a raw AES key')]);
+  }
+});

@@ -8,7 +8,7 @@ import { FolderGateway, type AfterStore } from '../../gateway/folder.js';
 import type { BucketGateway } from '../../gateway/bucket.js';
 import type { RunningServer } from '../../gateway/http/server.js';
 import { RenewedKeys } from '../../gateway/renewed-keys.js';
-import type { Encryptor } from '../../ports.js';
+import type { Encryptor, PublicKeyInfo } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { apiOptions, type ApiOptions } from '../api-options.js';
 import { openOutput, type Environment } from '../command.js';
@@ -157,16 +157,32 @@ async function openKeys(
 ): Promise<RenewedKeys> {
   const settings = shared.encryptSettings({ ...options, publicKey });
   return RenewedKeys.open({
-    read: async () => ({
-      encryptor: await parts.openEncryptor(settings),
-      publicKeys: await parts.readPublicKeys(settings),
-    }),
+    read: async () => {
+      const publicKeys = await parts.readPublicKeys(settings);
+      const encryptor = await parts.openEncryptor(settings);
+      assertCannotUnwrap(encryptor, publicKeys);
+      return { encryptor, publicKeys };
+    },
     changed: ({ encryptor }) => sayRecipients(encryptor, output),
     failed: (error) =>
       output.warn(
         `the keys could not be read again: ${(error as Error).message}`,
         'those from before are used until they can be',
       ),
+  });
+}
+
+/**
+ * A gateway takes public keys and keys of KMS alone: the others are raw AES keys.
+ * @throws SealdropError `private_key_in_public_key_set`
+ */
+function assertCannotUnwrap({ recipients }: Encryptor, publicKeys: readonly PublicKeyInfo[]): void {
+  const known = new Set(publicKeys.map(({ fingerprint }) => fingerprint));
+  const secret = recipients.find(({ fingerprint }) => !known.has(fingerprint));
+  if (secret === undefined) return;
+  const shown = printable(`${secret.namespace}/${secret.name}`);
+  throw new SealdropError('private_key_in_public_key_set', `${shown} is a raw AES key: a gateway takes none`, {
+    hint: 'whoever wraps with it can unwrap: give the gateway public halves, or a key of KMS',
   });
 }
 
