@@ -181,9 +181,13 @@ function assertCannotUnwrap({ recipients }: Encryptor, publicKeys: readonly Publ
   const secret = recipients.find(({ fingerprint }) => !known.has(fingerprint));
   if (secret === undefined) return;
   const shown = printable(`${secret.namespace}/${secret.name}`);
-  throw new SealdropError('private_key_in_public_key_set', `${shown} is a raw AES key: a gateway takes none`, {
-    hint: 'whoever wraps with it can unwrap: give the gateway public halves, or a key of KMS',
-  });
+  throw new SealdropError(
+    'private_key_in_public_key_set',
+    `${shown} is a raw AES key: a gateway takes none`,
+    {
+      hint: 'whoever wraps with it can unwrap: give the gateway public halves, or a key of KMS',
+    },
+  );
 }
 
 function sayRecipients({ recipients }: Encryptor, output: Output): void {
