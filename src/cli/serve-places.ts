@@ -1,8 +1,7 @@
 /** Where a local gateway reads, writes and keeps its keys; with `--defaults`, made on the first run. */
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, readFile, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseAddress, type Address } from '../address.js';
 import type { Vault } from '../config/settings.js';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
@@ -12,6 +11,7 @@ import { printable } from '../printable.js';
 import { isWithin } from '../real-path.js';
 import { Secret } from '../secret.js';
 import { writeNewFile } from '../transfer/target.js';
+import { stateFolder } from '../user-folders.js';
 import type { Environment } from './command.js';
 import { makeDirectory, writeKeyPair } from './commands/keygen.js';
 import type { Output } from './output.js';
@@ -81,7 +81,7 @@ export async function preparePlaces(
     recipients,
     privateKey: ownKeys ? DEFAULTS.privateKey : undefined,
     idempotencyKey:
-      options.idempotencyKey ?? (ownKeys ? DEFAULTS.idempotencyKey : userState('idempotency.key')),
+      options.idempotencyKey ?? (ownKeys ? DEFAULTS.idempotencyKey : join(stateFolder(), 'idempotency.key')),
     secretFiles: options.secretFiles ?? [],
   };
   // Before keys or a vault are made in the wrong place.
@@ -209,12 +209,6 @@ export async function mustBeDirectory(path: string): Promise<void> {
   throw new SealdropError('source_not_found', `the inbox ${printable(path)} is no directory`, {
     hint: 'make it: mkdir -p, or name another',
   });
-}
-
-function userState(name: string): string {
-  // Empty or relative it counts as not set, says the specification.
-  const home = process.env['XDG_STATE_HOME'] ?? '';
-  return join(isAbsolute(home) ? home : join(homedir(), '.local', 'state'), 'sealdrop', name);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,15 +1,15 @@
 /** The configuration that a command goes by, from the files that there are. */
 import { constants } from 'node:fs';
 import { open, realpath, type FileHandle } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { isKeyFile } from '../key-input.js';
 import { printable } from '../printable.js';
 import type { StoreTraits } from '../store-traits.js';
+import { configFolder, homeFolder } from '../user-folders.js';
 import type { ConfigDocument } from './schema.js';
 import type { StoreSettings } from './settings.js';
-import { trustIn, userFolder, type Trust } from './trust.js';
+import { trustIn, type Trust } from './trust.js';
 
 export const CONFIG_NAME = 'sealdrop.config.json';
 /** More than anybody writes; what is there may be anything. */
@@ -56,7 +56,7 @@ const NOTHING: Config = { vaults: new Map(), keys: {}, defaults: {} };
  * @throws SealdropError `invalid_config`
  */
 export async function loadConfig(named?: string): Promise<LoadedConfig> {
-  const ofUser = await readIfThere(join(userFolder(), 'config.json'));
+  const ofUser = await readIfThere(join(configFolder(), 'config.json'));
   let here: ConfigFile | undefined;
   try {
     here = named ? await readNamed(named) : await readIfThere(CONFIG_NAME);
@@ -110,7 +110,7 @@ export async function parseConfig(bytes: Uint8Array, path: string, shown = path)
 function configOf({ vaults = {}, keys = {}, defaults = {} }: ConfigDocument, folder: string): Config {
   const from = (path: string) => {
     // No shell has seen it.
-    if (path.startsWith('~/')) return join(homedir(), path.slice(2));
+    if (path.startsWith('~/')) return join(homeFolder(), path.slice(2));
     return folder === process.cwd() ? path : resolve(folder, path);
   };
   // What lies in no file is called the same from everywhere.

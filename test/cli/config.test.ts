@@ -18,6 +18,20 @@ function box(): Box {
 const INIT =
   'sealdrop init --vault-name lab --address file://{dir}/vault --public-key public_key.pem --private-key private_key.pem';
 
+test('a tree brings no configuration as that of a user whose HOME names no folder of its own', async () => {
+  const here = box();
+  here.write('.config/sealdrop/config.json', JSON.stringify({ keys: { publicKeys: ['public_key.pem'] } }));
+  here.write('.config/sealdrop/public_key.pem', here.read('public_key.pem'));
+  for (const HOME of ['', '.']) {
+    const { code, stderr } = await here.run(['put', 'a.txt', '-'], { env: { HOME } });
+    expect({ HOME, code, stderr }).toEqual({
+      HOME,
+      code: 2,
+      stderr: expect.stringContaining('--public-key'),
+    });
+  }
+});
+
 test('init writes it, and then a name stands for the vault and its keys', async () => {
   const here = box();
   await here.transcript(`

@@ -4,11 +4,11 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { BigIntStats } from 'node:fs';
 import { isSealdropError, SealdropError, systemCode } from '../../errors.js';
 import { printable, printableJson } from '../../printable.js';
+import { stateFolder } from '../../user-folders.js';
 import { compareKeys } from './join.js';
 
 /** State of a file by which a change of it is seen: bytes, and nanoseconds in decimal. */
@@ -37,12 +37,11 @@ export const isState = (a: FileState, b: FileState): boolean =>
 
 /** Where the index of a pair is kept, unless somebody says otherwise. */
 export function indexPath(root: string, address: string): string {
-  const state = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
   const name = createHash('sha256')
     .update(JSON.stringify([root, address]))
     .digest('hex')
     .slice(0, 32);
-  return join(state, 'sealdrop', 'sync', `${name}.jsonl`);
+  return join(stateFolder(), 'sync', `${name}.jsonl`);
 }
 
 /** Of a file that is not there, or no index, nothing; of a damaged one, what stands before the damage. */
