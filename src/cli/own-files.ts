@@ -1,8 +1,8 @@
 /** The files that a command works with: what comes out of a vault must not take their place. */
 import { stat } from 'node:fs/promises';
-import { userFiles } from '../config/trust.js';
+import { userPlaces } from '../config/trust.js';
 import { isKeyFile } from '../key-input.js';
-import { realTarget } from '../real-path.js';
+import { isWithin } from '../real-path.js';
 import { isProtected } from '../transfer/tree/tree-root.js';
 import type { Environment } from './command.js';
 
@@ -21,7 +21,7 @@ export interface FileOptions {
 
 /**
  * Those of the options, and all that the configuration names, whether this command uses them or not; and the places of the
- * user's own configuration, which may not be there: nobody else is to bring one.
+ * user's own configuration and state, which may not be there: nobody else is to bring them.
  */
 export function ownFiles(options: FileOptions, { config }: Environment): string[] {
   const { publicKeys = [], privateKeys = [], recipients = [], keySet } = config?.config.keys ?? {};
@@ -37,19 +37,19 @@ export function ownFiles(options: FileOptions, { config }: Environment): string[
     ...vaults.flatMap(({ sseKeyFile, settings }) => [sseKeyFile, settings.caBundle]),
     config?.config.defaults.caBundle,
     ...(config?.files ?? []),
-    ...userFiles(),
+    ...userPlaces(),
   ];
   const named = files.filter((file) => file !== undefined && file !== '') as string[];
   return named.filter(isKeyFile);
 }
 
-/** @throws SealdropError `target_unwritable` where a file would take the place of one of them */
+/** @throws SealdropError `target_unwritable` where a file would take the place of one of them, or lie below it */
 export async function assertNotOwn(path: string, own: readonly string[]): Promise<void> {
-  const [place, there] = [await realTarget(path), await statOrNothing(path)];
+  const there = await statOrNothing(path);
   for (const file of own) {
     const other = await statOrNothing(file);
     const same = there !== undefined && other?.dev === there.dev && other.ino === there.ino;
-    if (same || (await realTarget(file)) === place) throw isProtected(path);
+    if (same || (await isWithin(path, file))) throw isProtected(path);
   }
 }
 

@@ -4,22 +4,15 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { dirname, isAbsolute, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
+import { configFolder, stateFolder } from '../user-folders.js';
 
-/** The user's own folder for sealdrop: `$XDG_CONFIG_HOME/sealdrop`. */
-export function userFolder(): string {
-  // Empty or relative it counts as not set, says the specification.
-  const home = process.env['XDG_CONFIG_HOME'] ?? '';
-  return join(isAbsolute(home) ? home : join(homedir(), '.config'), 'sealdrop');
-}
+const recordPath = () => join(configFolder(), 'trusted.json');
 
-const recordPath = () => join(userFolder(), 'trusted.json');
-
-/** What decides for every command of the user. */
-export const userFiles = (): string[] => [join(userFolder(), 'config.json'), recordPath()];
+/** What decides for every command of the user; of the state, whatever is in it: a gateway's key, and what a sync knows. */
+export const userPlaces = (): string[] => [join(configFolder(), 'config.json'), recordPath(), stateFolder()];
 
 export const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -1,6 +1,6 @@
 /** `sealdrop sync`, on real vaults and through a proxy that counts what it asks of the store. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { chmodSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { documents } from '../helpers/cli.js';
 import { newVault, type TestVault } from '../helpers/cli-vault.js';
@@ -313,6 +313,57 @@ test('no configuration of the user comes out of a vault, whatever its place is c
   const own = join(box.home, 'dotfiles/sealdrop/trusted.json');
   const one = await box.run(['get', `${vault.address}/x/dotfiles/sealdrop/trusted.json`, own, ...PRIVATE]);
   expect(one).toMatchObject({ code: 1, stderr: expect.stringContaining('this command works with') });
+});
+
+test('nor by a link of the user that leads nowhere yet, or in the place of one', async () => {
+  await open('directory');
+  const { box } = vault;
+  mkdirSync(join(box.home, '.config/sealdrop'), { recursive: true });
+  mkdirSync(join(box.home, 'dotfiles'));
+  symlinkSync('../../dotfiles/now.json', join(box.home, '.config/sealdrop/config.json'));
+  symlinkSync('later.json', join(box.home, 'dotfiles/now.json'));
+  const hostile = ['.config/sealdrop/config.json', 'dotfiles/now.json', 'dotfiles/later.json'];
+  for (const path of hostile) box.write(`theirs/${path}`, '{}');
+  await box.run(['put', '-r', 'theirs/', `${vault.address}/x`, ...PUBLIC]);
+  const args = ['get', '-r', `${vault.address}/x`, box.home, ...PRIVATE];
+  const refused = {
+    code: 1,
+    stderr: expect.stringMatching(/(^error: .* this command works with\n[^]*){3}/m),
+  };
+  expect(await box.run(args)).toMatchObject(refused);
+  expect(box.homeFiles('dotfiles')).toEqual(['now.json']);
+  const own = join(box.home, 'dotfiles/later.json');
+  const one = await box.run(['get', `${vault.address}/x/dotfiles/later.json`, own, ...PRIVATE]);
+  expect(one).toMatchObject({ code: 1, stderr: expect.stringContaining('this command works with') });
+  // The same where it leads somewhere.
+  writeFileSync(own, '{ }');
+  expect(await box.run(args)).toMatchObject(refused);
+  expect(readFileSync(join(box.home, '.config/sealdrop/config.json')).toString()).toBe('{ }');
+});
+
+test("nothing comes out of a vault into the user's state: neither a gateway's key nor what a sync knows", async () => {
+  await open('directory');
+  const { box } = vault;
+  const hostile = ['sealdrop/idempotency.key', 'SealDrop/idempotency.key', 'sealdrop/sync/x.jsonl'];
+  for (const path of hostile) box.write(`theirs/.local/state/${path}`, 'k'.repeat(32));
+  mkdirSync(box.path('theirs/.local/state/sealdrop/a-folder'));
+  await box.run(['put', '-r', 'theirs/', `${vault.address}/x`, ...PUBLIC, '--empty-directories']);
+  const args = ['get', '-r', `${vault.address}/x`, box.home, ...PRIVATE];
+  const refused = {
+    code: 1,
+    stderr: expect.stringMatching(/(^error: .* this command works with\n[^]*){4}/m),
+  };
+  expect(await box.run(args)).toMatchObject(refused);
+  // The same where the folder is there; and one by one.
+  mkdirSync(join(box.home, '.local/state/sealdrop'), { recursive: true });
+  expect(await box.run(args)).toMatchObject(refused);
+  const own = join(box.home, '.local/state/sealdrop');
+  const one = await box.run([
+    ...['get', `${vault.address}/x/.local/state/sealdrop/idempotency.key`, own],
+    ...PRIVATE,
+  ]);
+  expect(one).toMatchObject({ code: 1, stderr: expect.stringContaining('this command works with') });
+  expect(box.homeFiles('.local')).toEqual([]);
 });
 
 test('a configured vault is not emptied by its name alone, nor taken for a folder without its colon', async () => {

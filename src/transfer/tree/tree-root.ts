@@ -3,12 +3,12 @@
  * none of them is reached through a link.
  */
 import type { BigIntStats } from 'node:fs';
-import { lstat, mkdir, open, readdir, realpath, rename, stat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, mkdir, open, readdir, realpath, rename, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { SealdropError, systemCode } from '../../errors.js';
 import { type HeldFolder, walkTo } from '../../held-folder.js';
 import { printable } from '../../printable.js';
-import { realTarget } from '../../real-path.js';
+import { placesOf } from '../../real-path.js';
 import { folded } from './names.js';
 import {
   AsideFile,
@@ -26,7 +26,7 @@ export interface TreeRootOptions {
   overwrite?: boolean;
   /** Remove what an earlier run, which was killed, left half done. */
   sweep?: boolean;
-  /** Paths of files whose places nothing takes. */
+  /** Paths whose places nothing takes, nor anything below them. */
   protect?: readonly string[];
 }
 
@@ -39,7 +39,7 @@ export class TreeRoot {
   readonly #mine = new Set<string>();
   /** Folders that were written into, by their paths below the root; and whether they have been swept. */
   readonly #folders = new Map<string, Promise<void>>();
-  /** Paths, with device and inode of what is there, and what would be taken for the path of what isn't. */
+  /** Paths, with device and inode of files and links, and what would be taken for the path of a folder or of what isn't there. */
   readonly #protected: ReadonlySet<string>;
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -83,6 +83,7 @@ export class TreeRoot {
 
   /** @throws SealdropError `target_exists`, `target_unwritable`, `key_not_storable`, `disk_full` */
   async makeDirectory(segments: readonly string[]): Promise<void> {
+    this.#assertFree(segments);
     const folder = await this.#folder(segments, segments);
     await folder.close();
   }
@@ -96,8 +97,7 @@ export class TreeRoot {
   async openFile(segments: readonly string[]): Promise<Target> {
     const name = segments.at(-1)!;
     const shown = this.#path(segments);
-    const place = join(this.#root, ...segments);
-    if (this.#protected.has(place) || this.#protected.has(absent(place))) throw isProtected(shown);
+    this.#assertFree(segments);
     const folder = await this.#folder(segments.slice(0, -1), segments);
     try {
       const there = await lstatIfThere(folder.at(name));
@@ -148,6 +148,13 @@ export class TreeRoot {
     const mine = this.#turn.then(move, move);
     this.#turn = mine.catch(() => undefined);
     await mine;
+  }
+
+  #assertFree(segments: readonly string[]): void {
+    const place = join(this.#root, ...segments);
+    for (let above = place; above !== dirname(above); above = dirname(above))
+      if (this.#protected.has(above) || this.#protected.has(byName(above)))
+        throw isProtected(this.#path(segments));
   }
 
   #assertReplaceable(there: BigIntStats | undefined, shown: string): void {
@@ -211,15 +218,16 @@ function closing(file: AsideFile, folder: HeldFolder): Target {
 async function identitiesOf(paths: readonly string[]): Promise<Set<string>> {
   const found = new Set<string>();
   for (const path of paths) {
-    const real = await realTarget(path);
-    const there = await stat(path, { bigint: true }).catch(() => undefined);
-    found.add(real).add(there === undefined ? absent(real) : identity(there));
+    for (const place of await placesOf(path)) {
+      const there = await lstat(place, { bigint: true }).catch(() => undefined);
+      found.add(place).add(there === undefined || there.isDirectory() ? byName(place) : identity(there));
+    }
   }
   return found;
 }
 
-/** Where nothing is yet, the file system has no say in which names are one. */
-const absent = (path: string): string => `absent ${folded(path)}`;
+/** Where no file is, the file system cannot be asked which names are one. */
+const byName = (path: string): string => `path ${folded(path)}`;
 
 export const isProtected = (shown: string): SealdropError =>
   new SealdropError('target_unwritable', `${printable(shown)} is a file that this command works with`, {
