@@ -306,10 +306,10 @@ class Held implements KeySet {
   }
 
   async #write(entries: KeySetEntry[]): Promise<void> {
-    assertEachOnce(entries, this.shown);
     const document = serialize(entries);
     // What could not be read again is not written.
     parseKeySet(document, this.shown);
+    assertEachOnce(entries, this.shown);
     if (this.kind === 'parameter') assertPublicOnly(entries, this.shown);
     const isPrivate = entries.some(isOpener);
     if (isPrivate && !this.#entries.some(isOpener)) await this.#assertUnpublished();

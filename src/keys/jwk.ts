@@ -2,6 +2,7 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { SealdropError } from '../errors.js';
 import type { ForeignKey } from './foreign-key.js';
+import { nameWithKey } from './key-in-name.js';
 import { assertRsa, fingerprintOf } from './public-key.js';
 import { repeatedMember } from './repeated-member.js';
 import { shownMember } from './shown-member.js';
@@ -49,20 +50,10 @@ function readJwk(value: unknown, where: string): ForeignKey {
 function nameOf(jwk: Members): string | undefined {
   const { kid } = jwk;
   if (typeof kid !== 'string' || kid === '' || !kid.isWellFormed()) return undefined;
-  // Names are shown: none is taken that has a key in it, in whichever alphabet of base64.
-  const alike = base64urlOf(kid);
-  const isSecret = [...PRIVATE, 'k'].some((member) => {
-    const value = jwk[member];
-    return typeof value === 'string' && value !== '' && alike.includes(base64urlOf(value));
-  });
-  return isSecret ? undefined : kid;
+  const secrets = [...PRIVATE, 'k'].map((member) => jwk[member]).filter((value) => typeof value === 'string');
+  const keys = secrets.map((value) => Buffer.from(value, 'base64url'));
+  return nameWithKey([kid], keys) < 0 ? kid : undefined;
 }
-
-const base64urlOf = (value: string): string =>
-  value
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/[^\w-]/g, '');
 
 function assertForEncrypting({ use, alg, key_ops: operations }: Members, where: string): void {
   if (use !== undefined && use !== 'enc')

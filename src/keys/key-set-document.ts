@@ -5,6 +5,7 @@
  */
 import { SealdropError } from '../errors.js';
 import { printable } from '../printable.js';
+import { nameWithKey } from './key-in-name.js';
 import { repeatedMember } from './repeated-member.js';
 import { shownMember } from './shown-member.js';
 
@@ -145,12 +146,27 @@ function nameOf(entry: Record<string, unknown>, which: 'namespace' | 'name', fie
 /** @throws SealdropError `invalid_key` where entries contradict themselves or each other */
 export function assertConsistent(entries: readonly KeySetEntry[], where: string): void {
   entries.forEach((entry, i) => assertEntry(entry, `${where}: keys[${i}]`));
+  assertNoKeyInNames(entries, where);
   const seen = new Set<string>();
   for (const { namespace, name } of entries) {
     const id = JSON.stringify([namespace, name]);
     if (seen.has(id)) throw invalid(`${where}: the key ${printable(`${namespace}/${name}`)} is there twice`);
     seen.add(id);
   }
+}
+
+/** Of whichever entry the key is: it may have been pasted into the wrong line. */
+function assertNoKeyInNames(entries: readonly KeySetEntry[], where: string): void {
+  const keys = entries.flatMap(({ secretKey = '', privateKey = '' }) =>
+    [secretKey, privateKey.replace(/-----[A-Z0-9 ]+-----/g, '')].map((text) => Buffer.from(text, 'base64')),
+  );
+  const names = entries.flatMap(({ namespace, name }) => [namespace, name]);
+  const at = nameWithKey(names, keys);
+  if (at < 0) return;
+  throw invalid(
+    `${where}: keys[${at >> 1}].${at % 2 === 0 ? 'namespace' : 'name'} has letters of a key in it`,
+    'a name is shown, and stands in every message that is encrypted to the key: choose another',
+  );
 }
 
 /**
@@ -190,6 +206,19 @@ function assertEntry(entry: KeySetEntry, field: string): void {
       `${field}.publicKey is missing`,
       'a key has a publicKey, a privateKey or both, or a secretKey',
     );
+  if (publicKey !== undefined) assertOnePem(publicKey, `${field}.publicKey`);
+  if (privateKey !== undefined) assertOnePem(privateKey, `${field}.privateKey`);
+}
+
+/** What stands around a key could say that it is locked, or be another one. Of one that breaks off, others say so. */
+function assertOnePem(text: string, field: string): void {
+  const [before, begin, , end, after, ...more] = text.split('-----');
+  const ends = end === undefined || (`${begin}` === end.replace('END', 'BEGIN') && after?.trim() === '');
+  if (before?.trim() === '' && begin?.startsWith('BEGIN ') === true && ends && more.length === 0) return;
+  throw invalid(
+    `${field} must be one key in PEM, and nothing else`,
+    'from "-----BEGIN" to "-----END", without what stands before, behind or between them',
+  );
 }
 
 const KMS_ARN = /^arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:(key\/(mrk-)?[\w-]+|alias\/[\w/-]+)$/;

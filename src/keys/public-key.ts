@@ -38,13 +38,13 @@ export function isPrivate(text: string): boolean {
 // PKCS#8's EncryptedPrivateKeyInfo begins with the identifier of a PKCS#5 scheme (RFC 5958, 3; RFC 8018, A).
 const LOCKED_DER = /^\x30[^]{1,3}\x30[^]{1,2}\x06.\x2a\x86\x48\x86\xf7\x0d\x01\x05/;
 
-/** Whether a key file, PEM or DER, read as latin1, says that it is encrypted. */
+// RFC 1421, 4.6: the first line of the block, after a line break that JSON may have escaped.
+const LOCKED_PEM =
+  /-----BEGIN (?:ENCRYPTED PRIVATE KEY-----|[A-Z ]+-----(?:\r?\n|(?:\\r)?\\n)Proc-Type: 4,ENCRYPTED)/;
+
+/** Whether a key file (PEM, DER, or a set in JSON), read as latin1, says that it is encrypted. */
 export function isLocked(text: string): boolean {
-  return (
-    text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----') ||
-    text.includes('Proc-Type: 4,ENCRYPTED') ||
-    LOCKED_DER.test(text)
-  );
+  return LOCKED_PEM.test(text) || LOCKED_DER.test(text);
 }
 
 function parse(bytes: Uint8Array, text: string, where: string): KeyObject {

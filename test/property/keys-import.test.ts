@@ -183,6 +183,7 @@ test('a key in the place of a name, or pasted beside one, is not shown', async (
   const twice = (name: string) => `${JSON.stringify(name)}:1,${JSON.stringify(name)}:2`;
   const documents = ({ key, name }: { key: string; name: string }) => [
     JSON.stringify({ version: 1, keys: [{ ...entries[0], [name]: 1 }] }),
+    JSON.stringify({ version: 1, keys: [entries[2], { ...entries[2], ...(key === secretKey && { name }) }] }),
     JSON.stringify({ version: 1, keys: entries, [name]: 1 }),
     `{"version":1,"keys":[],${twice(name)}}`,
     `{"version":1,"keys":[{${twice(name)}}]}`,

@@ -5,6 +5,7 @@ import { isSealdropError } from '../../src/errors.js';
 import { readForeignKeys } from '../../src/keys/import-key.js';
 import { readManagedSet } from '../../src/keys/managed-set.js';
 import { readPublicKeySet } from '../../src/keys/key-set.js';
+import { fingerprintOf, isLocked } from '../../src/keys/public-key.js';
 import { Secret } from '../../src/secret.js';
 import { privatePem, publicPem, rsaPair } from '../helpers/keys.js';
 
@@ -28,6 +29,14 @@ const publicJwk = pair.publicKey.export({ format: 'jwk' });
 const weak = rsaPair(1024);
 const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const ARN = 'arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+
+const otherLocked = other.privateKey
+  .export({ type: 'pkcs1', format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSPHRASE })
+  .toString();
+const aes = Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 37 + 11) % 256));
+const aesEntry = { namespace: 'ns', name: 'one', secretKey: aes.toString('base64') };
+/** The letters of a private half, a line apart from what the public half has too. */
+const body = privateKey.split('\n').slice(8, -3).join('');
 
 const entry = { namespace: 'ns', name: 'one', publicKey };
 const whole = { ...entry, privateKey };
@@ -227,6 +236,58 @@ const SETS: Record<string, Case> = {
     'SET: keys[0].publicKey is missing, and its privateKey is locked',
     set({ namespace: 'ns', name: 'one', privateKey: locked }),
   ],
+  'a private half of another pair that a comment calls locked': [
+    INVALID,
+    'SET: keys[0].privateKey must be one key in PEM, and nothing else',
+    set({ ...entry, privateKey: `Proc-Type: 4,ENCRYPTED\n${privatePem(other)}` }),
+  ],
+  'a locked private half behind one that is not': [
+    INVALID,
+    'SET: keys[0].privateKey must be one key in PEM, and nothing else',
+    set({ ...entry, privateKey: privatePem(other) + locked }),
+  ],
+  'text behind a private half': [
+    INVALID,
+    'SET: keys[0].privateKey must be one key in PEM, and nothing else',
+    set({ ...whole, privateKey: `${privateKey}Proc-Type: 4,ENCRYPTED` }),
+  ],
+  'another end than beginning': [
+    INVALID,
+    'SET: keys[0].privateKey must be one key in PEM, and nothing else',
+    set({ ...whole, privateKey: privateKey.replace('END PRIVATE', 'END RSA PRIVATE') }),
+  ],
+  'two public halves': [
+    INVALID,
+    'SET: keys[1].publicKey must be one key in PEM, and nothing else',
+    set(entry, { namespace: 'ns', name: 'two', publicKey: publicPem(other) + publicKey }),
+  ],
+  'a private half that is no PEM': [
+    INVALID,
+    'SET: keys[0].privateKey must be one key in PEM, and nothing else',
+    set({ ...entry, privateKey: 'Proc-Type: 4,ENCRYPTED' }),
+  ],
+  ...Object.fromEntries(
+    Object.entries({
+      base64: aes.toString('base64'),
+      base64url: aes.toString('base64url'),
+      hex: aes.toString('hex'),
+      'hex, in pairs': aes.toString('hex').toUpperCase().match(/../g)!.join(':'),
+      'a piece of base64': `my key ${aes.toString('base64').slice(5, 21)}`,
+    }).map(([form, name]): [string, Case] => [
+      `an AES key as its own name: ${form}`,
+      [INVALID, 'SET: keys[0].name has letters of a key in it', set({ ...aesEntry, name })],
+    ]),
+  ),
+  'an AES key as the namespace of another key': [
+    INVALID,
+    'SET: keys[0].namespace has letters of a key in it',
+    set({ ...entry, namespace: aesEntry.secretKey }, { ...aesEntry, name: 'two' }),
+  ],
+  'a line of a private half as its name': [
+    INVALID,
+    'SET: keys[0].name has letters of a key in it',
+    set({ ...whole, name: body.slice(100, 164) }),
+  ],
   'a weak key': [
     'weak_key',
     'SET: keys[0].publicKey is an RSA key of 1024 bits, at least 2048 are needed',
@@ -392,7 +453,14 @@ const FILES: Record<string, Case> = {
 };
 
 /** What has to stay unseen: 12 characters of it, in any form, would be found. */
-const PRIVATE = [privateKey, locked, secretKey, ...Object.values(jwk).map(String)]
+const PRIVATE = [
+  privateKey,
+  locked,
+  secretKey,
+  aesEntry.secretKey,
+  aes.toString('hex'),
+  ...Object.values(jwk).map(String),
+]
   .flatMap((text) => text.replace(/-----[A-Z ]+-----/g, '').match(/[\w+/=-]{12}/g) ?? [])
   .filter((piece) => !publicKey.includes(piece) && !JSON.stringify(publicJwk).includes(piece));
 
@@ -442,6 +510,44 @@ test('these are more than forty, and the undamaged ones are taken', async () => 
   for (const bytes of [publicKey, privateKey, locked].map((text) => Buffer.from(text)))
     expect(await readForeignKeys(bytes, 'FILE', { passphrase: ask })).toHaveLength(1);
   for (const key of [jwk, publicJwk]) expect(await readForeignKeys(json(key), 'FILE')).toHaveLength(1);
+  // As editors and other programs leave them.
+  const crlf = { publicKey: `\n${publicKey.replaceAll('\n', '\r\n')} `, privateKey: privateKey.trimEnd() };
+  expect((await readManagedSet(set({ ...entry, ...crlf }), 'SET')).entries).toHaveLength(1);
+  for (const name of [
+    'S3RSAKey-2026-11-21-12',
+    fingerprintOf(pair.publicKey),
+    aes.toString('hex').slice(0, 15),
+  ])
+    expect((await readManagedSet(set({ ...whole, name }, aesEntry), 'SET')).entries).toHaveLength(2);
+});
+
+test('a private half is locked that says so at its beginning, and is compared by who has the passphrase', async () => {
+  for (const privateKey of [otherLocked, otherLocked.replaceAll('\n', '\r\n')]) {
+    const bytes = set({ ...entry, publicKey: publicPem(other), privateKey });
+    expect((await readManagedSet(bytes, 'SET')).entries).toHaveLength(1);
+    expect([isLocked(privateKey), isLocked(bytes.toString())]).toEqual([true, true]);
+    expect(await readForeignKeys(bytes, 'SET', { passphrase: ask })).toHaveLength(1);
+  }
+  const wrong = await refusal(() =>
+    readForeignKeys(set({ ...entry, privateKey: otherLocked }), 'SET', { passphrase: ask }),
+  );
+  expect(wrong.message).toBe('SET: keys[0].publicKey is not the public half of its privateKey');
+});
+
+test('a JWK is not called by what is its key, or a piece of it', async () => {
+  const k = aes.toString('base64url');
+  const names = [k, aes.toString('hex'), k.slice(0, 30), `x${aes.toString('base64').slice(20, 40)}`];
+  for (const kid of names)
+    expect(await readForeignKeys(json({ kty: 'oct', kid, k }), 'FILE')).toEqual([{ secretKey: aes }]);
+  for (const kid of [
+    jwk.d!,
+    jwk.p!.slice(7, 30),
+    Buffer.from(jwk.q!, 'base64url').toString('hex').slice(9, 40),
+  ])
+    expect((await readForeignKeys(json({ ...jwk, kid }), 'FILE'))[0]).not.toHaveProperty('name');
+  expect((await readForeignKeys(json({ ...jwk, kid: 'lab-2026-11-21-key' }), 'FILE'))[0]!.name).toBe(
+    'lab-2026-11-21-key',
+  );
 });
 
 describe('a public key set', () => {

@@ -96,8 +96,9 @@ describe('a private key set', () => {
 });
 
 test('the public part of a set has what was read of a key, and nothing else that its text has', async () => {
-  const document = set({ ...entry, publicKey: `before\n${publicKey}a note behind it\n`, privateKey });
-  const { entries } = publicPartOf((await readManagedSet(document, 'SET')).entries);
+  const noted = { ...entry, publicKey: `before\n${publicKey}a note behind it\n`, privateKey };
+  await expect(readManagedSet(set(noted), 'SET')).rejects.toThrow('keys[0].publicKey must be one key in PEM');
+  const { entries } = publicPartOf([{ ...noted, state: 'active' }]);
   expect(entries.map((each) => each.publicKey)).toEqual([publicKey]);
   expect(serialize(entries).toString()).not.toMatch(/note|before/);
 });
