@@ -1,6 +1,7 @@
 /** Reads what a user names as a key, wherever it is kept. What asks AWS is loaded when it is needed. */
 import { open } from 'node:fs/promises';
 import { SealdropError, systemCode } from './errors.js';
+import { assertNoKey } from './key-input.js';
 import type { AwsSettings } from './operations.js';
 import { printable } from './printable.js';
 import { parseKeyLocation, shownLocation, type KeyLocation } from './secrets/key-location.js';
@@ -13,9 +14,10 @@ const TILDE = 'the shell left the ~ as it is: put a space before it in place of 
 /**
  * The bytes of a key or a key set: a file's path, `secretsmanager:NAME`, or `ssm:NAME`.
  * @param hint what to do where a file is missing
- * @throws SealdropError `key_file_not_found`, `invalid_key`, `secret_missing`, `access_denied`, `secrets_unavailable`
+ * @throws SealdropError `usage`, `key_file_not_found`, `invalid_key`, `secret_missing`, `access_denied`, `secrets_unavailable`
  */
 export async function readKeySource(text: string, hint?: string, aws: AwsSettings = {}): Promise<Buffer> {
+  assertNoKey(text, 'what is given as a key');
   const location = parseKeyLocation(text);
   if (location.kind === 'file') return readKeyFile(location.path, hint);
   const value = await openKept(location, aws);
@@ -55,8 +57,9 @@ export async function openKept(
 /** An ARN says where it is. */
 const regionOf = (name: string): string | undefined => /^arn:[^:]*:[^:]*:([^:]+):/.exec(name)?.[1];
 
-/** @throws SealdropError `key_file_not_found`, `invalid_key` */
+/** @throws SealdropError `usage`, `key_file_not_found`, `invalid_key` */
 export async function readKeyFile(path: string, hint?: string): Promise<Buffer> {
+  assertNoKey(path, 'what is given as a key');
   try {
     const handle = await open(path, 'r');
     try {

@@ -3,14 +3,16 @@ import type { Command } from 'commander';
 import { loadConfig, type KeyConfig } from '../config/config.js';
 import { withConfig } from '../config/named-vaults.js';
 import type { Environment } from './command.js';
+import { assertNoKeys } from './no-keys.js';
 import { keyAccessOf } from './key-options.js';
 import { readSseSecret, sseSettings, type SseOptions } from './sse-options.js';
 
 /**
  * Runs before every command; those without `--config` go by none.
- * @throws SealdropError `invalid_config`
+ * @throws SealdropError `usage`, `invalid_config`
  */
 export async function configure(command: Command, environment: Environment): Promise<void> {
+  assertNoKeys(command);
   if (!takes(command, 'config')) return;
   // A variable that is set to nothing names none.
   const named = (command.getOptionValue('config') as string | undefined) || undefined;

@@ -23,6 +23,7 @@ import { trustCommand } from './commands/trust.js';
 import { uploadsCommand } from './commands/uploads.js';
 import { verifyCommand } from './commands/verify.js';
 import { configure } from './configure.js';
+import { assertNoPem } from './no-keys.js';
 import { assertWritten, Output } from './output.js';
 
 const ABOUT = `
@@ -82,6 +83,7 @@ export async function main(argv: readonly string[], parts: Parts, version: strin
   const stopListening = onInterruption(interruption);
   const program = createProgram(environment, version);
   try {
+    assertNoPem(argv);
     await program.parseAsync(argv, { from: 'user' });
     if (environment.exitCode === 0) await assertWritten(process.stdout);
     return environment.exitCode;

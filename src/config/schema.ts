@@ -1,12 +1,14 @@
 /** sealdrop.config.json: what the command reads of it, and all of it for editors. */
 import { z } from 'zod';
 import { parseAddress } from '../address.js';
+import { holdsKey } from '../key-input.js';
 import { CHECKSUM_MODES } from '../ports.js';
 import { CONDITIONAL_WRITES, PROVIDERS } from '../store-traits.js';
 import { deploymentsSchema } from './deployment.js';
 
 const MIB = 1024 * 1024;
 const text = z.string().min(1);
+const file = text.refine((value) => !holdsKey(value), 'names a file, and holds a key itself');
 
 const store = {
   provider: z.enum(PROVIDERS).optional().describe('Kind of store: sets what is not given here'),
@@ -17,7 +19,7 @@ const store = {
     .describe("The S3-compatible store. Default: the provider's, or AWS's"),
   region: text.optional(),
   profile: text.optional().describe('Profile of the AWS configuration files, for credentials'),
-  caBundle: text.optional().describe('PEM file of certificate authorities to trust'),
+  caBundle: file.optional().describe('PEM file of certificate authorities to trust'),
   account: text.optional().describe('What the endpoints of some providers begin with'),
   pathStyle: z.boolean().optional().describe('Whether the bucket is in the path. Default: true'),
   checksum: z.enum(CHECKSUM_MODES).optional().describe('How uploads are checked. Default: auto'),
@@ -60,7 +62,7 @@ const vault = z
       .regex(/^(AES256|bucket|c|aws:kms(:.+)?)$/, 'must be AES256, aws:kms, aws:kms:KEY, bucket or c')
       .optional()
       .describe('Encryption by the store besides ours (docs/sse.md)'),
-    sseKeyFile: text.optional().describe('File with the key for "c", or secretsmanager:NAME'),
+    sseKeyFile: file.optional().describe('File with the key for "c", or secretsmanager:NAME'),
     ...store,
   })
   .check(({ value, issues }) => {
@@ -72,14 +74,14 @@ const vault = z
 
 const keys = z
   .strictObject({
-    publicKeys: z.array(text).min(1).optional().describe('Files; every object is wrapped to all of them'),
-    privateKeys: z.array(text).min(1).optional().describe('Files; they open objects'),
+    publicKeys: z.array(file).min(1).optional().describe('Files; every object is wrapped to all of them'),
+    privateKeys: z.array(file).min(1).optional().describe('Files; they open objects'),
     recipients: z
-      .array(text)
+      .array(file)
       .min(1)
       .optional()
       .describe('As publicKeys; raw AES keys (secretKey) may be in them'),
-    keySet: text
+    keySet: file
       .optional()
       .describe('Key set to encrypt to, where no key is named by itself, and to open with'),
     keyProfile: text.optional().describe('Profile for keys that AWS keeps. Default: that of the vault'),

@@ -267,3 +267,86 @@ test('the wrong pair: exit 5, and the message’s own key names in the hint', ()
     $ cat target && echo
     > untouched
   `));
+
+const AES = Buffer.alloc(32, 0xa7);
+const DER = createPrivateKey(PAIR.privateKey).export({ type: 'pkcs8', format: 'der' });
+/** A key where its file was to be named. */
+const PASTED: [string, string][] = [
+  ['PEM', PAIR.privateKey],
+  ['a public key', PAIR.publicKey],
+  ['PEM in one line', PAIR.privateKey.replaceAll('\n', ' ')],
+  ['a JWK', JSON.stringify(createPrivateKey(PAIR.privateKey).export({ format: 'jwk' }))],
+  ['base64 of DER', DER.toString('base64')],
+  ['some of it', DER.toString('base64').slice(0, 100)],
+  ['base64 of a secret', AES.toString('base64')],
+  ['the same without =', AES.toString('base64').slice(0, -1)],
+  ['hex of one', AES.toString('hex')],
+];
+const OPTIONS: [string, string, string?][] = [
+  ['--private-key', 'get {vault}/object target', 'SEALDROP_PRIVATE_KEY'],
+  ['--passphrase-file', 'get {vault}/object target', 'SEALDROP_PASSPHRASE_FILE'],
+  ['--public-key', 'put data {vault}/new', 'SEALDROP_PUBLIC_KEY'],
+  ['--recipient', 'put data {vault}/new', 'SEALDROP_RECIPIENT'],
+  ['--key-set', 'keys list', 'SEALDROP_KEY_SET'],
+  ['--to', 'rewrap {vault}/object'],
+  ['--sse-key-file', 'ls s3://bucket/'],
+  ['--sse-env', 'ls s3://bucket/'],
+  ['--sync-key', 'sync . {vault}/ --checksum', 'SEALDROP_SYNC_KEY'],
+  ['--token-file', 'serve --listen 127.0.0.1:0 --vault {vault}/', 'SEALDROP_TOKEN_FILE'],
+  ['--webhook-token-file', 'serve --listen 127.0.0.1:0 --inbox s3://a/ --vault {vault}/'],
+  ['--decrypt-with', 'serve --listen 127.0.0.1:0 --vault {vault}/'],
+  ['--tls-key', 'serve --listen 127.0.0.1:0 --vault {vault}/'],
+  ['--idempotency-key', 'serve --inbox . --vault {vault}/', 'SEALDROP_IDEMPOTENCY_KEY'],
+];
+const PASTED_HINT =
+  'give the path of the file that holds it; a file that is called like a key is written with ./ before it';
+
+describe('a key in place of the name of its file', () => {
+  const refused = (named: string) => ({
+    code: 2,
+    stdout: Buffer.alloc(0),
+    stderr: `error: ${named} names a file, and holds a key itself\nhint: ${PASTED_HINT}\n`,
+  });
+  const commandOf = (line: string) => line.replace('{vault}', box.names.vault!).split(' ');
+
+  test.each(PASTED)('%s is not shown', async (_kind, key) => {
+    const command = ['get', `${box.names.vault}/object`, 'target'];
+    expect(await box.run([...command, '--private-key', key])).toMatchObject(refused('--private-key'));
+    const json = await box.run([...command, '--json', `--private-key=${key}`]);
+    expect(documents(json)).toMatchObject([{ error: { code: 'usage', hint: PASTED_HINT } }]);
+    expect(json.stderr).toBe(refused('--private-key').stderr);
+  });
+
+  test.each(OPTIONS)('%s', async (option, line, variable) => {
+    for (const key of [PAIR.privateKey, AES.toString('base64')])
+      expect(await box.run([...commandOf(line), option, key])).toMatchObject(refused(option));
+    if (variable === undefined) return;
+    const env = { [variable]: PAIR.privateKey };
+    expect(await box.run(commandOf(line), { env })).toMatchObject(refused(variable));
+  });
+
+  test('among the arguments, where the shell made words of it, too', async () => {
+    expect(await box.run(['keys', 'import', PAIR.privateKey])).toMatchObject(refused('an argument'));
+    const words = PAIR.privateKey.trim().split(/\s/);
+    const command = ['get', `${box.names.vault}/object`, '--private-key', ...words];
+    expect(await box.run(command)).toMatchObject(refused('--private-key'));
+  });
+
+  test('in a configuration', async () => {
+    box.write('pasted.json', JSON.stringify({ keys: { privateKeys: ['a.pem', PAIR.privateKey] } }));
+    await box.transcript(`
+      $ sealdrop ls {vault}/ --config pasted.json
+      ! error: pasted.json: keys.privateKeys[1]: names a file, and holds a key itself
+      ! hint: sealdrop.schema.json describes every field; editors that know $schema show it
+      [2]
+    `);
+  });
+
+  test('a file that is called so is named with ./', async () => {
+    const name = AES.toString('hex');
+    box.write(name, PAIR.privateKey);
+    expect(await box.run(['cat', `${box.names.vault}/object`, '--private-key', `./${name}`])).toMatchObject({
+      code: 0,
+    });
+  });
+});

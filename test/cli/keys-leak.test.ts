@@ -193,6 +193,23 @@ test('no output of any command has a byte of a private key in it, with --json an
   expect(said.filter(({ result }) => result.code === null)).toEqual([]);
 }, 600_000);
 
+test('no output has one in it where a key is given in place of the name of its file', async () => {
+  const keys = [
+    pem(),
+    locked,
+    box.read('private.jwk').toString(),
+    aes.toString('base64'),
+    aes.toString('hex'),
+  ];
+  const options = ['--private-key', '--public-key', '--key-set', '--passphrase-file'].flatMap((option) =>
+    keys.flatMap((key) => [[option, key], [`${option}=${key}`], [option, ...key.split(/\s/)]]),
+  );
+  for (const option of options) {
+    const { stdout, stderr, code } = await box.run(['sync', 'tree/', 's3://leak/', '--json', ...option]);
+    expect([code, seenIn(`${stdout.toString()}\n${stderr}`)]).toEqual([2, []]);
+  }
+}, 120_000);
+
 test('what is searched for is found where it is: in the files themselves', () => {
   for (const name of ['private.pem', 'private.jwk'])
     expect(seenIn(box.read(name).toString())).not.toEqual([]);
