@@ -268,7 +268,7 @@ test('the wrong pair: exit 5, and the message’s own key names in the hint', ()
     > untouched
   `));
 
-const AES = Buffer.alloc(32, 0xa7);
+const AES = Buffer.from(Array.from({ length: 32 }, (_, i) => (i * 37 + 11) % 256));
 const DER = createPrivateKey(PAIR.privateKey).export({ type: 'pkcs8', format: 'der' });
 /** A key where its file was to be named. */
 const PASTED: [string, string][] = [
@@ -317,7 +317,7 @@ describe('a key in place of the name of its file', () => {
     expect(json.stderr).toBe(refused('--private-key').stderr);
   });
 
-  test.each(OPTIONS)('%s', async (option, line, variable) => {
+  test.each(OPTIONS)('%s', async (...[option, line, variable]) => {
     for (const key of [PAIR.privateKey, AES.toString('base64')])
       expect(await box.run([...commandOf(line), option, key])).toMatchObject(refused(option));
     if (variable === undefined) return;
