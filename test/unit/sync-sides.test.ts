@@ -426,6 +426,8 @@ describe('down', () => {
   test('what an upload took for the same by times alone is looked at, once', async () => {
     // Two writers of one vault: what is here is another file of the same size, older than the object.
     await write({ 'a.txt': 'old', 'b.txt': 'all' });
+    // Of two written in one tick of the clock, the times would be the same.
+    await utimes(join(root, 'a.txt'), 1.1e9, 1.1e9);
     await write({ 'a.txt': 'NEW' }, where());
     await utimes(join(root, 'b.txt'), 1e9, 1e9);
     await write({ 'b.txt': 'all' }, where());
