@@ -107,8 +107,8 @@ function decryption(
 
 async function readTls({ tlsCert, tlsKey }: ApiOptions): Promise<{ cert: Buffer; key: Buffer } | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  const [cert, key] = await Promise.all([tlsCert, tlsKey].map(readPem));
-  return { cert: cert!, key: key! };
+  // In turn: of two missing files the same one is named each time.
+  return { cert: await readPem(tlsCert), key: await readPem(tlsKey) };
 }
 
 async function readPem(path: string): Promise<Buffer> {
