@@ -1,6 +1,6 @@
 /** `put -r` */
 import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Vault } from '../config/settings.js';
 import { exitCodeOf, SealdropError } from '../errors.js';
 import type { Encryptor } from '../ports.js';
@@ -20,6 +20,7 @@ import { walk } from '../transfer/tree/walk.js';
 import type { TreeEvent } from '../transfer/tree/work.js';
 import type { Environment } from './command.js';
 import type { Output } from './output.js';
+import { LEAVE_OUT, warnOfPrivateKey } from './private-key-warning.js';
 import { startTreeProgress, type TreeProgress } from './progress.js';
 import { DEFAULT_FILES, filterOf, type PutTreeOptions } from './tree-options.js';
 import { TreeReporter } from './tree-report.js';
@@ -95,7 +96,8 @@ async function putAll(sources: TreeSource[], { store }: Vault, context: PutTreeC
       onBytes: (bytes) => progress.moved(bytes),
       onEvent: (event) => {
         if (event.outcome !== 'left_out') progress.fileDone();
-        if (isPrivateKey(event)) noteKey(event, output);
+        if (event.outcome === 'done' || event.outcome === 'planned')
+          warnOfPrivateKey(event.file!, output, LEAVE_OUT);
         const names = { source: event.file!, address: store.address(event.key) };
         reporter.tell(event, names, () => describe(event));
       },
@@ -108,17 +110,6 @@ async function putAll(sources: TreeSource[], { store }: Vault, context: PutTreeC
       output.note('what was stored stays: the same command with --resume goes on from there');
     await counting;
   }
-}
-
-/** Those that `keygen` makes, by their name. */
-const isPrivateKey = ({ file, outcome }: TreeEvent): boolean =>
-  (outcome === 'done' || outcome === 'planned') && file !== undefined && basename(file) === 'private_key.pem';
-
-function noteKey({ file }: TreeEvent, output: Output): void {
-  output.warn(
-    `${printable(file!)} is in the tree: a private key that lies only in a vault it opens cannot open it`,
-    'keep it, and a copy, elsewhere; --exclude private_key.pem leaves it out',
-  );
 }
 
 async function countFiles(

@@ -232,11 +232,37 @@ test('a dry run makes no vault, and fails where the run would', async () => {
     [2]
     # The key that opens it, too.
     $ sealdrop put -r keys file://{dir}/new --dry-run --public-key public_key.pem
-    ! warning: keys/private_key.pem is in the tree: a private key that lies only in a vault it opens cannot open it
+    ! warning: keys/private_key.pem goes into the vault: a private key that lies only in a vault it opens cannot open it
     ! hint: keep it, and a copy, elsewhere; --exclude private_key.pem leaves it out
     ! would be stored: keys/private_key.pem -> file://{dir}/new/keys/private_key.pem
     ! 1 file would be stored (1 B)
   `);
+});
+
+test('a private key that goes into a vault is warned of, whatever takes it there', async () => {
+  const { box, address } = await newVault('directory', minio);
+  box.env.SEALDROP_PUBLIC_KEY = 'public_key.pem';
+  box.write('keys/private_key.pem', 'x');
+  const warning = (file: string, orElse: string) => `
+    ! warning: ${file} goes into the vault: a private key that lies only in a vault it opens cannot open it
+    ! hint: keep it, and a copy, elsewhere${orElse}`;
+  await box.transcript(`
+    $ sealdrop put keys/private_key.pem {vault}/${warning('keys/private_key.pem', '')}
+    ! keys/private_key.pem -> {vault}/private_key.pem (1 B)
+    $ sealdrop sync keys {vault}/x --dry-run${warning('private_key.pem', '; --exclude private_key.pem leaves it out')}
+    ! would be stored: private_key.pem
+    ! 1 would be stored (1 B), 0 unchanged
+    $ sealdrop sync keys {vault}/x${warning('private_key.pem', '; --exclude private_key.pem leaves it out')}
+    ! 1 stored (1 B), 0 unchanged
+    $ sealdrop sync keys {vault}/x
+    ! 0 stored (0 B), 1 unchanged
+  `);
+  // Not into a vault, and out of one.
+  for (const args of [
+    ['put', 'keys/private_key.pem', '-'],
+    ['sync', `${address}/x`, 'back', '--private-key', 'private_key.pem'],
+  ])
+    expect((await box.run(args)).stderr).not.toContain('warning');
 });
 
 test('at a terminal there is one display for the whole, and rm -r asks', async () => {

@@ -13,6 +13,7 @@ import { streamTarget } from '../../transfer/target.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
+import { warnOfPrivateKey } from '../private-key-warning.js';
 import { startProgress } from '../progress.js';
 import { putTrees } from '../put-tree.js';
 import { assertDistinct } from '../targets.js';
@@ -241,6 +242,7 @@ async function putOne(
       onProgress: (bytes) => progress.done(bytes),
     });
     progress.stop();
+    warnOfPrivateKey(name, output);
     say(name, report, { vault, encryptor, output });
   } finally {
     progress.stop();

@@ -15,6 +15,7 @@ import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import type { Output } from '../output.js';
 import { ownFiles } from '../own-files.js';
+import { LEAVE_OUT, warnOfPrivateKey } from '../private-key-warning.js';
 import { startTreeProgress, type TreeProgress } from '../progress.js';
 import { readSyncKey } from '../sync-key.js';
 import { SyncReport } from '../sync-report.js';
@@ -165,7 +166,8 @@ async function up(source: string, target: string, context: SyncContext): Promise
     ...(syncKey && { syncKey }),
     onBytes: (bytes) => progress.moved(bytes),
   });
-  await run(direction, { ...context, root, vault, progress, done: 'stored' });
+  const onStored = (path: string) => warnOfPrivateKey(path, output, LEAVE_OUT);
+  await run(direction, { ...context, root, vault, progress, done: 'stored', onStored });
 }
 
 async function down(source: string, target: string, context: SyncContext): Promise<void> {
@@ -242,6 +244,8 @@ interface RunContext extends SyncContext {
   progress: TreeProgress;
   /** Word for a transfer. */
   done: string;
+  /** Of an upload: for each path that is stored, or would be. */
+  onStored?: (path: string) => void;
 }
 
 async function run<A extends Entry, B extends Entry>(
@@ -269,6 +273,8 @@ async function run<A extends Entry, B extends Entry>(
     });
     for await (const event of events) {
       if (event.outcome === 'transferred') progress.fileDone();
+      if (event.outcome === 'transferred' || event.outcome === 'would_transfer')
+        context.onStored?.(event.path);
       tally.tell(event);
     }
     progress.stop();
