@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { parseAddress } from '../address.js';
-import type { Parts } from '../config/settings.js';
+import type { Parts, Vault } from '../config/settings.js';
 import { SealdropError } from '../errors.js';
 import { printable } from '../printable.js';
 
@@ -14,6 +14,18 @@ export async function assertDistinct(path: string, address: string): Promise<voi
   const [a, b] = await Promise.all([path, other.path].map((p) => stat(p).catch(() => undefined)));
   if (a && b && a.dev === b.dev && a.ino === b.ino)
     throw new SealdropError('same_file', `${printable(path)} is source and target at once`);
+}
+
+/**
+ * Reading takes any directory (docs/decisions/0004): a copy of a vault, and one that was mistyped.
+ * @returns what there is to say of the latter: `not_a_vault`
+ */
+export async function outsideVaults({ store, key }: Vault, parts: Parts): Promise<SealdropError | undefined> {
+  const root = parseAddress(store.address(''));
+  if (root.kind !== 'file' || (await parts.vaultAround(root.path)) !== undefined) return undefined;
+  return new SealdropError('not_a_vault', `${printable(store.address(key))} does not lie in a vault`, {
+    hint: 'check the address: a directory is a vault by the file .sealdrop-vault in it, which the first put makes',
+  });
 }
 
 /**

@@ -7,6 +7,7 @@ import { readManifest } from '../transfer/manifest.js';
 import type { Environment } from './command.js';
 import { formatBytes, type Output } from './output.js';
 import { startProgress } from './progress.js';
+import { outsideVaults } from './targets.js';
 
 /** Objects read at the same time. */
 const WIDTH = 4;
@@ -14,9 +15,10 @@ const WIDTH = 4;
 /** @throws SealdropError `not_as_stored` where anything is missing or another; what reading the manifest fails with */
 export async function verifyManifest(
   file: string,
-  { store, key: prefix }: Vault,
+  vault: Vault,
   { environment, output }: { environment: Environment; output: Output },
 ): Promise<void> {
+  const { store, key: prefix } = vault;
   const { entries, damaged } = await readManifest(file);
   const counts = { as_stored: 0, replaced: 0, missing: 0, unlisted: 0, failed: 0 };
   if (damaged > 0)
@@ -26,14 +28,20 @@ export async function verifyManifest(
     );
   const progress = startProgress(output, printable(store.address(prefix)));
   const wanted = [...entries.values()].filter(({ key }) => key.startsWith(prefix));
+  const outside = await outsideVaults(vault, environment.parts);
   if (wanted.length === 0)
-    throw new SealdropError(
-      'usage',
-      `${printable(file)} names nothing below ${printable(store.address(prefix))}`,
-      {
-        hint: 'the address is that of the vault or of a prefix in it',
-      },
+    throw (
+      outside ??
+      new SealdropError(
+        'usage',
+        `${printable(file)} names nothing below ${printable(store.address(prefix))}`,
+        {
+          hint: 'the address is that of the vault or of a prefix in it',
+        },
+      )
     );
+  // Whoever has deleted a vault may have deleted its marker, too: what is missing is told all the same.
+  if (outside !== undefined) output.warn(outside.message, outside.hint);
   progress.total(wanted.reduce((sum, { size }) => sum + size, 0));
   let bytes = 0;
   try {

@@ -686,8 +686,55 @@ test('a directory becomes a vault with the first object, and not for a source th
     ! error: new2/a.txt does not lie in a vault
     ! hint: an address is s3://bucket/key, or file:///directory/key for a directory
     [2]
+    # nor does doctor call it one that is to be made
+    $ sealdrop doctor new2 | tail -2
+    > broken   directory      new2 does not lie in a vault
+    >                         -> an address is s3://bucket/key, or file:///directory/key for a directory
+    $ sealdrop doctor file://{dir}/used | tail -2
+    > broken   directory      {dir}/used does not lie in a vault
+    >                         -> a vault is a new or empty directory, or one with a file .sealdrop-vault in it that holds {"version":1,"binding":"required"}
     # read, it is a path like any other
     $ sealdrop cat new/deep/a.txt --private-key private_key.pem && echo
     > a
+  `);
+});
+
+test('a directory that is no vault is said to be none: listed with a warning, and not where there is nothing', async () => {
+  const { box } = await newVault('directory', server);
+  const hint =
+    'hint: check the address: a directory is a vault by the file .sealdrop-vault in it, which the first put makes';
+  box.write('a', 'a');
+  await box.transcript(`
+    $ sealdrop put a {vault}/ --public-key public_key.pem --manifest stored.jsonl --quiet
+    $ sealdrop ls file://{dir}/vualt
+    ! error: file://{dir}/vualt does not lie in a vault
+    ! ${hint}
+    [2]
+    $ sealdrop verify file://{dir}/vualt --manifest stored.jsonl
+    ! error: file://{dir}/vualt does not lie in a vault
+    ! ${hint}
+    [2]
+    # what was copied out of a vault can be looked at, and compared
+    $ mkdir copy empty && cp vault/a copy/
+    $ sealdrop ls copy
+    > {time}            431 a
+    ! warning: file://{dir}/copy/ does not lie in a vault
+    ! ${hint}
+    $ sealdrop verify copy --manifest stored.jsonl
+    ! warning: file://{dir}/copy/ does not lie in a vault
+    ! ${hint}
+    ! 1 as stored (431 B read), 0 replaced, 0 missing, 0 not in the manifest
+    $ sealdrop verify empty --manifest stored.jsonl 2>&1 | head -4
+    > warning: file://{dir}/empty/ does not lie in a vault
+    > ${hint}
+    > missing: file://{dir}/empty/a
+    > 0 as stored (0 B read), 0 replaced, 1 missing, 0 not in the manifest
+    $ sealdrop ls empty
+    ! error: file://{dir}/empty/ does not lie in a vault
+    ! ${hint}
+    [2]
+    # in one there may be nothing
+    $ sealdrop ls {vault}/b
+    ! nothing there begins with {vault}/b
   `);
 });

@@ -181,16 +181,22 @@ async function checkStore(
   }
 }
 
+/** Whether the first put would make it a vault: it says so itself, and makes none. */
+async function unmade(place: Address & { kind: 'file' }, { parts }: Environment): Promise<Found> {
+  const path = place.path.replace(/(?<=.)\/$/, '');
+  try {
+    (await parts.openVault({ ...place, path: `${path}/` }, 'plan')).store.close();
+  } catch (error) {
+    if (!isSealdropError(error) || error.code !== 'not_a_vault') throw error;
+    return broken(`${path} does not lie in a vault`, error.hint);
+  }
+  return warning(`${path} is no vault yet`, 'the first sealdrop put into it makes it one');
+}
+
 async function checkDirectory(place: Address & { kind: 'file' }, environment: Environment): Promise<Found[]> {
   const { parts, signal } = environment;
   const root = await parts.vaultAround(place.path);
-  if (root === undefined)
-    return [
-      warning(
-        `${place.path.replace(/(?<=.)\/$/, '')} is no vault yet`,
-        'the first sealdrop put into it makes it one',
-      ),
-    ];
+  if (root === undefined) return [await unmade(place, environment)];
   const { store } = await parts.openVault(place, 'read');
   const prefix = `sealdrop-doctor-${process.pid}/`;
   try {

@@ -7,6 +7,7 @@ import { inOrder } from '../../transfer/sync/in-order.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes } from '../output.js';
+import { outsideVaults } from '../targets.js';
 import { filterOf, filterOptions, FILTER_HELP, type TreeOptions } from '../tree-options.js';
 
 interface ListOptions
@@ -49,7 +50,8 @@ export function lsCommand(environment: Environment): Command {
     .action(async (address: string, options: ListOptions) => {
       const output = openOutput(environment, options);
       const { parts, signal } = environment;
-      const { store, key, prefix } = await parts.openVault(address, 'read', shared.storeSettings(options));
+      const vault = await parts.openVault(address, 'read', shared.storeSettings(options));
+      const { store, key, prefix } = vault;
       // What a filter compares: below the folder that the prefix lies in.
       const folder = key.slice(0, key.lastIndexOf('/') + 1);
       // As they are named behind the vault's colon.
@@ -62,6 +64,9 @@ export function lsCommand(environment: Environment): Command {
           if (output.json) output.document(document(store, found));
           else for (const line of lines.of(found)) output.data(line);
         }
+        const outside = await outsideVaults(vault, parts);
+        if (outside !== undefined && sum.objects === 0) throw outside;
+        if (outside !== undefined) output.warn(outside.message, outside.hint);
         if (sum.objects === 0) output.note(`nothing there begins with ${printable(store.address(key))}`);
         else if (options.long === true || options.tree === true)
           output.note(
