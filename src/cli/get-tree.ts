@@ -9,6 +9,7 @@ import { getTree, listTree } from '../transfer/tree/get-tree.js';
 import { folderPrefix } from '../transfer/tree/names.js';
 import { TreeRoot } from '../transfer/tree/tree-root.js';
 import type { Environment } from './command.js';
+import { isAnythingBelow } from './objects.js';
 import type { BindingOptions } from './options.js';
 import type { Output } from './output.js';
 import { ownFiles, type FileOptions } from './own-files.js';
@@ -34,7 +35,8 @@ export async function getTrees(target: string, context: GetTreeContext): Promise
   const { store, binding } = vault;
   const { signal } = environment;
   const listed = { store, prefix: folderPrefix(vault.key), filter: filterOf(options), signal };
-  if (!(await isAnythingThere(listed)))
+  // Before a folder is made for it. Whatever a filter leaves of it.
+  if (!(await isAnythingBelow(store, listed.prefix, signal)))
     throw new SealdropError(
       'object_not_found',
       `there is nothing below ${printable(store.address(listed.prefix))}`,
@@ -84,12 +86,6 @@ export async function getTrees(target: string, context: GetTreeContext): Promise
 }
 
 type Listed = Parameters<typeof listTree>[0];
-
-/** Before a folder is made for it. Whatever a filter leaves of it. */
-async function isAnythingThere({ store, prefix, signal }: Listed): Promise<boolean> {
-  for await (const _info of store.list(prefix, { signal })) return true;
-  return false;
-}
 
 async function countObjects(listed: Listed, progress: TreeProgress): Promise<void> {
   try {

@@ -72,6 +72,26 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
     expect(await vault.keys()).toEqual([]);
   });
 
+  test('one object is asked for where there is a folder: -r is named', async () => {
+    const missing =
+      kind === 's3' ? '{vault}/x: there is no such object (NotFound)' : 'there is no object {vault}/x';
+    const folder = (command: string) => `
+      ! error: ${missing}
+      ! hint: it is a folder, with objects below it: sealdrop ${command} -r takes them all
+      [3]`;
+    await box.transcript(`
+      $ sealdrop put -r data/ {vault}/x --quiet
+      $ sealdrop get {vault}/x out${folder('get')}
+      $ sealdrop rm {vault}/x${folder('rm')}
+      $ sealdrop cp {vault}/x {vault}/y${folder('cp')}
+      $ sealdrop mv {vault}/x {vault}/y${folder('mv')}
+      # never for what only begins so
+      $ sealdrop rm {vault}/x/a 2>&1 | grep -c folder
+      > 0
+      [1]`);
+    expect(await vault.keys()).toHaveLength(3);
+  });
+
   test('what fails does not keep the rest: 6 where some failed, the failure’s own code where all did', async () => {
     await box.transcript(`
       $ sealdrop put -r absent data/a.csv {vault}/x

@@ -11,6 +11,7 @@ import { Rehearsal } from '../../transfer/rewrap/opener.js';
 import { copyTree } from '../../transfer/tree/copy-tree.js';
 import { folderPrefix } from '../../transfer/tree/names.js';
 import { openOutput, type Environment } from '../command.js';
+import { headOne, isAnythingBelow } from '../objects.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { startTreeProgress } from '../progress.js';
@@ -64,7 +65,7 @@ function command(name: keyof typeof WORDS, environment: Environment): Command {
       const decryptor = await parts.openDecryptor(shared.decryptSettings(options));
       const from = await parts.openVault(source, 'read', shared.storeSettings(options));
       try {
-        await assertThere(source, from, options, environment.signal);
+        await assertThere(source, from, { name, recursive: options.recursive, signal: environment.signal });
         const to = await openTarget(target, options, environment);
         try {
           const places = { source, target, from, to };
@@ -109,19 +110,18 @@ async function openTarget(target: string, options: CopyOptions, { parts }: Envir
 async function assertThere(
   source: string,
   { store, key }: Vault,
-  { recursive }: CopyOptions,
-  signal: AbortSignal,
+  { name, recursive, signal }: { name: string; recursive?: boolean | undefined; signal: AbortSignal },
 ): Promise<void> {
   if (recursive !== true) {
     if (key === '' || key.endsWith('/'))
       throw new SealdropError('usage', `${printable(source)} names no single object`, {
         hint: 'all that lies below it is taken with -r',
       });
-    await store.head(key, { signal });
+    await headOne(store, key, { command: name, signal });
     return;
   }
   const prefix = folderPrefix(key);
-  for await (const _info of store.list(prefix, { signal })) return;
+  if (await isAnythingBelow(store, prefix, signal)) return;
   throw new SealdropError('object_not_found', `there is nothing below ${printable(store.address(prefix))}`, {
     hint: 'see what there is: sealdrop ls; with -r the address is that of a folder',
   });

@@ -15,6 +15,7 @@ import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { assertNotOwn, ownFiles } from '../own-files.js';
 import { getTrees } from '../get-tree.js';
+import { headOne } from '../objects.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct, assertOutsideVaults } from '../targets.js';
 import * as tree from '../tree-options.js';
@@ -186,7 +187,7 @@ async function openOne(
         hint: 'see what there is: sealdrop ls; with -r all that lies below it is meant',
       });
     // Looked for before anything is made at the target.
-    const found = await store.head(key, { signal });
+    const found = await headOne(store, key, { command: 'get', signal });
     progress.total((size = found.size));
     const target = await openTarget(key, vault);
     const onProgress = (bytes: number) => progress.done(bytes);

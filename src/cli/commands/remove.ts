@@ -7,6 +7,7 @@ import { folderPrefix } from '../../transfer/tree/names.js';
 import { removeTree, versionOf } from '../../transfer/tree/remove-tree.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import { confirm } from '../confirm.js';
+import { headOne } from '../objects.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import * as tree from '../tree-options.js';
@@ -63,7 +64,7 @@ async function removeOne(
       hint: 'all that lies below it is removed with -r',
     });
   // S3 answers that it removed what was never there; a typing mistake should not pass for success.
-  await store.head(key, { signal });
+  await headOne(store, key, { command: 'rm', signal });
   await store.remove(key, { signal });
   output.result({ address: store.address(key), removed: true }, `removed ${printable(store.address(key))}`);
 }
