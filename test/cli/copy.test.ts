@@ -163,6 +163,26 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
   });
 });
 
+test('files are put and got: neither goes by cp, nor do keys matter before', async () => {
+  const { box, keys } = await newVault('directory', minio);
+  box.write('a', '1');
+  await box.transcript(`
+    $ sealdrop put a {vault}/ --public-key public_key.pem --quiet
+    $ sealdrop cp a {vault}/b --public-key public_key.pem --private-key private_key.pem
+    ! error: a does not lie in a vault
+    ! hint: files go into a vault with sealdrop put
+    [2]
+    $ sealdrop mv {vault}/a ./local --private-key private_key.pem
+    ! error: ./local does not lie in a vault
+    ! hint: objects are taken out into files with sealdrop get
+    [2]
+    # a path in a vault is a key
+    $ sealdrop cp vault/a vault/b --private-key private_key.pem --public-key public_key.pem
+    ! copied: {vault}/a -> {vault}/b (1 B)
+  `);
+  expect((await keys()).sort()).toEqual(['a', 'b']);
+});
+
 test('in a directory a link makes no second object', async () => {
   const { box } = await newVault('directory', minio);
   box.write('a', '1');

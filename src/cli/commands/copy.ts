@@ -60,6 +60,8 @@ function command(name: keyof typeof WORDS, environment: Environment): Command {
     .action(async (source: string, target: string, options: CopyOptions) => {
       const output = openOutput(environment, options);
       if (options.recursive !== true) tree.assertNoTreeOptions(options);
+      await assertNoFile(source, environment, 'files go into a vault with sealdrop put');
+      await assertNoFile(target, environment, 'objects are taken out into files with sealdrop get');
       const { parts } = environment;
       const encryptor = await parts.openEncryptor(shared.encryptSettings(options));
       const decryptor = await parts.openDecryptor(shared.decryptSettings(options));
@@ -80,6 +82,18 @@ function command(name: keyof typeof WORDS, environment: Environment): Command {
         from.store.close();
       }
     });
+}
+
+/**
+ * A bare path is a key only where it lies in a vault.
+ * @throws SealdropError `usage`
+ */
+async function assertNoFile(name: string, { parts, config }: Environment, hint: string): Promise<void> {
+  const address = parseAddress(name);
+  // A vault's name without its colon is told as such.
+  if (address.kind !== 'file' || address.named || config?.config.vaults.has(address.path) === true) return;
+  if ((await parts.vaultAround(address.path)) !== undefined) return;
+  throw new SealdropError('usage', `${printable(name)} does not lie in a vault`, { hint });
 }
 
 interface Places {
