@@ -58,6 +58,15 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
       ! 2 files would be removed (892 B)
       $ sealdrop rm -r {vault}/x/data --include '*.csv' --yes
       ! 2 files removed (892 B)
+      # a filter that leaves nothing: as of put -r and get -r
+      $ sealdrop put -r data {vault}/x --include '*.none'
+      ! 0 files stored (0 B)
+      $ sealdrop get -r {vault}/x/data out --include '*.none'
+      ! 0 files written (0 B)
+      $ sealdrop rm -r {vault}/x/data --include '*.none'
+      ! 0 files removed (0 B)
+      $ sealdrop rm -r {vault}/x/data --include '*.none' --dry-run
+      ! 0 files removed (0 B)
       $ sealdrop rm -r {vault} --yes
       ! error: {vault} is the whole vault
       ! hint: if that is meant: --all (and look first with --dry-run)

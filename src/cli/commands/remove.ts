@@ -7,7 +7,7 @@ import { folderPrefix } from '../../transfer/tree/names.js';
 import { removeTree, versionOf } from '../../transfer/tree/remove-tree.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import { confirm } from '../confirm.js';
-import { headOne } from '../objects.js';
+import { headOne, isAnythingBelow } from '../objects.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import * as tree from '../tree-options.js';
@@ -91,13 +91,15 @@ async function removeBelow(
     sum.bytes += info.size;
   }
   const place = printable(store.address(prefix));
-  if (sum.objects === 0)
+  // Where a filter leaves nothing, that is what was asked for.
+  if (sum.objects === 0 && !(await isAnythingBelow(store, prefix, signal)))
     throw new SealdropError('object_not_found', `there is nothing to remove below ${place}`, {
       hint: 'see what there is: sealdrop ls; with -r the address is that of a folder',
     });
   const count = sum.objects === 1 ? '1 object' : `${sum.objects} objects`;
   const question = `remove ${count} (${formatBytes(sum.bytes)}) below ${place}?`;
-  if (asks && !(await confirm(question, signal))) return output.note('nothing was removed');
+  if (asks && sum.objects > 0 && !(await confirm(question, signal)))
+    return output.note('nothing was removed');
   const reporter = new TreeReporter(environment, output, {
     done: 'removed',
     planned: 'would be removed',
