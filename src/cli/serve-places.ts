@@ -14,6 +14,7 @@ import { writeNewFile } from '../transfer/target.js';
 import { stateFolder } from '../user-folders.js';
 import type { Environment } from './command.js';
 import { makeDirectory, writeKeyPair } from './commands/keygen.js';
+import { isAnythingBelow } from './objects.js';
 import type { Output } from './output.js';
 
 export const DEFAULTS = {
@@ -127,6 +128,21 @@ async function prepareKeys(environment: Environment, output: Output): Promise<vo
       `the private key ${DEFAULTS.privateKey} is on the machine that encrypts`,
       'it opens everything in the vault: move it, and keep a copy, somewhere else; the gateway does not need it',
     );
+}
+
+/** Milliseconds to wait for a store that may not answer. */
+const LOOK_TIME = 10_000;
+
+/**
+ * In a bucket that is mistyped nothing would ever be stored. What else fails stops no gateway: its credentials may be
+ * good for writing alone, and a store that is down now comes back.
+ * @throws SealdropError `bucket_not_found`
+ */
+export async function assertBucketThere({ store, key }: Vault, signal: AbortSignal): Promise<void> {
+  const limit = AbortSignal.any([signal, AbortSignal.timeout(LOOK_TIME)]);
+  await isAnythingBelow(store, key, limit).catch((error: unknown) => {
+    if (isSealdropError(error) && error.code === 'bucket_not_found') throw error;
+  });
 }
 
 /** @throws SealdropError `usage`, `key_exposed` */

@@ -23,6 +23,7 @@ import {
 } from '../serve-bucket.js';
 import { prepareApi, serveApi, type ApiParts, type PreparedApi } from '../serve-api.js';
 import {
+  assertBucketThere,
   assertKeysApart,
   assertMoveTarget,
   DEFAULTS,
@@ -125,6 +126,7 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   try {
     if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
     await assertKeysApart(places, vault);
+    await assertBucketThere(vault, environment.signal);
     const made = { vault, encryptor, output };
     const folder = await openGateway(places, options, made);
     const inbox = bucket && (await openBucket(bucket, places, options, environment, made));
