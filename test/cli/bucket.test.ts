@@ -50,6 +50,23 @@ const isThere = ({ client }: S3Server, Bucket: string) =>
     () => false,
   );
 
+test('a name that S3 has no buckets of is refused before anything is asked', async () => {
+  const box = new Box({ AWS_ENDPOINT_URL_S3: 'http://127.0.0.1:9', AWS_REGION: 'us-east-1' });
+  const hint =
+    'names have 3 to 63 small letters, digits, dots and hyphens, begin and end with a letter or digit, have no two dots in a row, and are no IP address';
+  for (const name of ['Bad_Name', 'ab', 'x'.repeat(64), '-ab', 'ab.', 'a..b', '10.0.0.1'])
+    await box.transcript(`
+      $ sealdrop bucket create s3://${name}
+      ! error: ${name} is no name for a bucket
+      ! hint: ${hint}
+      [2]`);
+  // What is one is asked for; so is what is there under another.
+  for (const args of [['s3://0a.b-c'], ['s3://Bad_Name', '--existing']]) {
+    const { stderr } = await box.run(['bucket', 'create', ...args]);
+    expect(stderr).toContain('error: no credentials');
+  }
+});
+
 describe('on a server with default encryption', () => {
   test('made without, a bucket is what it is; a check of it tells when there is something to look at', async () => {
     await boxes.encrypting.transcript(`

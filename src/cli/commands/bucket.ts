@@ -101,6 +101,8 @@ function createCommand(environment: Environment): Command {
       await withBucket(address, options, environment, async ({ admin, store, prefix }) => {
         if (prefix !== '')
           throw new SealdropError('usage', `${printable(address)} names more than a bucket: s3://bucket`);
+        // Other stores may have made others.
+        if (existing !== true) assertName(admin.address.slice('s3://'.length));
         const settings = { encryption, allowSseC, versioned, existing };
         const created = await createBucket({ admin, store, ...settings, signal: environment.signal });
         const set = [
@@ -115,6 +117,19 @@ function createCommand(environment: Environment): Command {
         );
       });
     });
+}
+
+/**
+ * By the rule of S3, whatever else the store would take. Source:
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+ * @throws SealdropError `usage`
+ */
+function assertName(name: string): void {
+  const isAddress = /^\d+(\.\d+){3}$/.test(name);
+  if (/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && !isAddress) return;
+  throw new SealdropError('usage', `${printable(name)} is no name for a bucket`, {
+    hint: 'names have 3 to 63 small letters, digits, dots and hyphens, begin and end with a letter or digit, have no two dots in a row, and are no IP address',
+  });
 }
 
 function checkCommand(environment: Environment): Command {
