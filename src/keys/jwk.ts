@@ -4,6 +4,7 @@ import { SealdropError } from '../errors.js';
 import type { ForeignKey } from './foreign-key.js';
 import { nameWithKey } from './key-in-name.js';
 import { assertRsa, fingerprintOf } from './public-key.js';
+import { withSecondTry } from './second-try.js';
 import { repeatedMember } from './repeated-member.js';
 import { shownMember } from './shown-member.js';
 
@@ -96,7 +97,7 @@ const of = (key: JsonWebKey) => ({ key, format: 'jwk' as const });
 
 function made(make: () => KeyObject, where: string): KeyObject {
   try {
-    return make();
+    return withSecondTry(make);
   } catch {
     throw invalid(`${where} is no RSA key: its numbers make no sense`);
   }

@@ -4,6 +4,7 @@ import { SealdropError } from '../errors.js';
 import type { Secret } from '../secret.js';
 import { assertCheap } from './derivation-cost.js';
 import { assertRsa, isLocked } from './public-key.js';
+import { withSecondTry } from './second-try.js';
 
 /**
  * An RSA private key from PKCS#8 (encrypted too) or PKCS#1, PEM or DER.
@@ -34,7 +35,7 @@ function parse(bytes: Uint8Array, text: string, where: string, passphrase?: Secr
   let locked = isLocked(text);
   for (const candidate of candidates) {
     try {
-      return createPrivateKey(candidate);
+      return withSecondTry(() => createPrivateKey(candidate));
     } catch (error) {
       // Whichever form it was: the error of the other form says nothing.
       locked ||= isPassphraseError(error);

@@ -3,6 +3,7 @@ import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { isSealdropError, SealdropError } from '../errors.js';
 import type { PublicKeyInfo } from '../ports.js';
 import { MAX_MODULUS_BITS, MIN_MODULUS_BITS } from './names.js';
+import { withSecondTry } from './second-try.js';
 
 /**
  * An RSA public key from SPKI or PKCS#1, PEM or DER.
@@ -53,7 +54,7 @@ function parse(bytes: Uint8Array, text: string, where: string): KeyObject {
     : (['spki', 'pkcs1'] as const).map((type) => ({ key: Buffer.from(bytes), format: 'der' as const, type }));
   for (const candidate of candidates) {
     try {
-      return createPublicKey(candidate);
+      return withSecondTry(() => createPublicKey(candidate));
     } catch {
       continue; // the next form; the reason given below fits all
     }
@@ -126,7 +127,11 @@ export function fingerprintOf(publicKey: KeyObject): string {
  */
 export function derivePublicKey(privatePem: string, where: string): KeyObject {
   try {
-    if (isPrivate(privatePem)) return assertRsa(createPublicKey(privatePem), where);
+    if (isPrivate(privatePem))
+      return assertRsa(
+        withSecondTry(() => createPublicKey(privatePem)),
+        where,
+      );
   } catch (error) {
     if (isSealdropError(error)) throw error;
   }
