@@ -75,6 +75,12 @@ const CLASS_OF_CODE = {
   trailing_data: 'integrity',
   wrong_object: 'integrity',
   signature: 'integrity',
+  // objects of the S3 Encryption Client
+  malformed_header: 'integrity',
+  mixed_formats: 'integrity',
+  instruction_file: 'integrity',
+  wrong_context: 'integrity',
+  content_auth: 'integrity',
   checksum: 'integrity',
   not_as_stored: 'integrity',
   // the rest

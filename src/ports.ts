@@ -323,24 +323,100 @@ export interface WrappedKeyInfo {
   readonly bytes: number;
 }
 
-/** What objects are stored as: `plain` is as they are, for stores that encrypt by themselves. */
-export const FORMATS = ['esdk', 'plain'] as const;
+/**
+ * What objects are written as: messages of the AWS Encryption SDK, objects of the S3 Encryption Client (V3, or V2 without key
+ * commitment), or `plain`: as they are, for stores that encrypt by themselves.
+ */
+export const FORMATS = ['esdk', 's3ec', 's3ec-v2', 'plain'] as const;
 export type FormatName = (typeof FORMATS)[number];
+
+/** An object's encrypted form, whichever version of it. */
+export type EnvelopeName = 'esdk' | 's3ec' | 'plain';
+
+type Pairs = Readonly<Record<string, string>>;
 
 /** What a message says of itself. Nothing of it is authenticated until the message has been opened. */
 export interface MessageInfo {
-  readonly format: FormatName;
+  readonly format: EnvelopeName;
   readonly version: number;
   readonly suite: string;
   readonly suiteId: string;
   readonly committing: boolean;
   readonly signed: boolean;
-  /** Bytes of plaintext in a frame; 0 for an unframed message. */
+  /** Bytes of plaintext in a frame; 0 for a message of one piece. */
   readonly frameLength: number;
+  /** In front of the content; 0 where the header lies beside the body. */
   readonly headerLength: number;
   readonly messageId: string;
-  readonly context: Readonly<Record<string, string>>;
+  /** Authenticated with the message. */
+  readonly context: Pairs;
+  /** Pairs that nothing authenticates: the material description of an s3ec object, unless KMS wraps its key. */
+  readonly description?: Pairs;
+  /** Empty for s3ec, which names no key. */
   readonly wrappedKeys: readonly WrappedKeyInfo[];
+  /** How an s3ec object's one data key is wrapped, by the name that the format has for it, and where it lies. */
+  readonly wrapping?: {
+    readonly algorithm: string;
+    readonly bytes: number;
+    readonly at: 'metadata' | 'instruction-file';
+  };
+}
+
+/** What lies beside an object's body, where an envelope keeps its header there. Nothing of it is authenticated by itself. */
+export interface ObjectParts {
+  /** Lower-case names. */
+  readonly metadata: Pairs;
+  /** Bytes of the body as stored. */
+  readonly size: number;
+  /**
+   * The content of `KEY.instruction`; undefined where there is none. It is asked for at most once.
+   * @throws SealdropError what the store throws, `instruction_file` where it is too large
+   */
+  instruction(): Promise<Uint8Array | undefined>;
+}
+
+/** The S3 Encryption Client's ways to wrap a data key that may be written. */
+export type S3ecWrapName = 'AES/GCM' | 'RSA-OAEP-SHA1' | 'kms+context';
+
+/** What a wrapped data key is bound to. */
+export interface S3ecBinding {
+  /** `AES/GCM/NoPadding` (V2) or `115` (V3). */
+  readonly contentAlgorithm: string;
+  /** The user's own pairs: with KMS they are authenticated, else they are carried. */
+  readonly description: Pairs;
+}
+
+export interface S3ecWrapped {
+  readonly wrappedKey: Uint8Array;
+  /** As it is stored: with KMS also the pair that the format adds. */
+  readonly description: Pairs;
+}
+
+/** A key that data keys of s3ec objects are wrapped with. It can't unwrap. */
+export interface S3ecWrappingKey {
+  readonly algorithm: S3ecWrapName;
+  readonly recipient: Recipient;
+  /** A new data key of 32 bytes, which the caller overwrites when it is done. */
+  generate(binding: S3ecBinding): Promise<S3ecWrapped & { readonly dataKey: Buffer }>;
+  /** A data key that there is already: for an object that gets another wrapping key. */
+  wrap(dataKey: Uint8Array, binding: S3ecBinding): Promise<S3ecWrapped>;
+}
+
+/** A wrapped data key as it was read. */
+export interface S3ecSealedKey extends S3ecWrapped {
+  /** The format's name, legacy ones included; for V1 `AES` or `RSA`, or both where the object doesn't say: `AES|RSA`. */
+  readonly algorithm: string;
+  readonly contentAlgorithm: string;
+}
+
+/** Every key that may open s3ec objects, as one. */
+export interface S3ecUnwrappingKeys {
+  /**
+   * The data key: 16, 24 or 32 bytes, which the caller overwrites when it is done.
+   * @throws SealdropError `wrong_key_or_header` where none of the keys opens it, `wrong_context`; what KMS fails with, where
+   * nothing else opens it
+   */
+  unwrap(sealed: S3ecSealedKey): Promise<Buffer>;
 }
 
 /** A wrapping key that messages are wrapped to, as far as an envelope needs to know it. */
@@ -382,10 +458,26 @@ export interface Encryptor {
    * @throws SealdropError through the iterator only.
    */
   encrypt(source: ByteSource, context: Readonly<Record<string, string>>): ByteSource;
+  /**
+   * For an envelope with its header beside the body: `encrypt` throws `usage` there. Every call makes a new data key, and
+   * what it resolves to encrypts once.
+   * @throws SealdropError what the wrapping key throws, `usage`, `reserved_context`
+   */
+  readonly begin?: (context: Readonly<Record<string, string>>) => Promise<BegunMessage>;
   /** Ciphertext bytes for plaintext bytes: exact, or bounds for signed messages and where KMS wraps the data key. */
   ciphertextSize(plaintextSize: number, context: Readonly<Record<string, string>>): SizeEstimate;
   /** Where keys are read again from time to time: the encryptor with those of now, which keeps them. */
   readonly pinned?: () => Encryptor;
+}
+
+/** A message with its header beside the body. */
+export interface BegunMessage {
+  /** Of the object's metadata: lower-case names, printable ASCII. */
+  readonly metadata: Pairs;
+  /** What goes to `KEY.instruction`, where the wrapped key lies there. */
+  readonly instruction?: Uint8Array;
+  /** The body. May be called once. */
+  encrypt(source: ByteSource): ByteSource;
 }
 
 /** For something that has to be of one piece, though the keys may be read again meanwhile. */
@@ -406,11 +498,18 @@ export const isOfSize = (size: number, { bytes, exact, least = 0 }: SizeEstimate
 export interface DecryptOptions {
   /**
    * The caller keeps everything back until the end is reached (writes aside and renames): then the content of an
-   * unframed message or an over-long frame may be handed over before its tag was checked. Default false.
+   * unframed message, an over-long frame or an s3ec object may be handed over before its tag was checked. Default false.
    */
   held?: boolean;
-  /** Judges the header, authenticated by then, before any content is opened. Throws to refuse. */
-  accept?: (info: MessageInfo) => void;
+  /** The caller takes content whose tag comes at the end before it was checked, and knows what that means. Default false. */
+  unverified?: boolean;
+  /**
+   * Judges the header, authenticated by then, before any content is opened. Throws to refuse. `held`: from here on the caller
+   * keeps everything back.
+   */
+  accept?: (info: MessageInfo) => 'held' | void;
+  /** Of an object: absent for a message that comes alone. */
+  parts?: ObjectParts;
 }
 
 export interface Decryptor {
@@ -431,9 +530,9 @@ export interface ScanResult {
 
 export interface Inspector {
   /** Reads the header and no more than is needed for it. */
-  inspect(source: ByteSource): Promise<MessageInfo>;
+  inspect(source: ByteSource, parts?: ObjectParts): Promise<MessageInfo>;
   /** Reads the whole message and checks its framing. Proves no integrity. */
-  scan(source: ByteSource): Promise<ScanResult>;
+  scan(source: ByteSource, parts?: ObjectParts): Promise<ScanResult>;
   /** Plaintext bytes of a message of so many bytes; for signed messages an upper bound. */
   plaintextSize(info: MessageInfo, ciphertextSize: number): SizeEstimate;
 }
