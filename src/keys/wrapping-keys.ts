@@ -6,7 +6,7 @@ import {
 } from '@aws-crypto/material-management-node';
 import { SealdropError } from '../errors.js';
 import type { Recipient, WrappingKeys } from '../ports.js';
-import { KMS_NAMESPACE } from './key-set-document.js';
+import { noWrappingKey } from './wrapping-rules.js';
 
 /** One key, ready to wrap with. The keyring makes the data key where there is none yet. */
 export interface WrappingKey {
@@ -30,10 +30,7 @@ const MAX_RECIPIENTS = 20;
 export function wrappingKeysOf(keys: readonly WrappingKey[]): WrappingKeys {
   const distinct = [...new Map(keys.map((key) => [idOf(key), key])).values()];
   const [first, ...rest] = distinct;
-  if (first === undefined)
-    throw new SealdropError('key_required', 'there is no public key to encrypt with', {
-      hint: 'name one: --public-key FILE, or make a pair: sealdrop keygen',
-    });
+  if (first === undefined) throw noWrappingKey();
   if (distinct.length > MAX_RECIPIENTS)
     throw new SealdropError(
       'usage',
@@ -49,14 +46,3 @@ export function wrappingKeysOf(keys: readonly WrappingKey[]): WrappingKeys {
 
 const idOf = ({ recipient: { namespace, name, fingerprint } }: WrappingKey): string =>
   JSON.stringify([namespace, name, fingerprint]);
-
-/**
- * Specification, framework/raw-rsa-keyring.md and raw-aes-keyring.md ("Key Namespace"): it would be taken for a KMS key.
- * @throws SealdropError `usage`
- */
-export function assertOwnNamespace(namespace: string): void {
-  if (namespace !== KMS_NAMESPACE) return;
-  throw new SealdropError('usage', `the key namespace ${KMS_NAMESPACE} belongs to AWS KMS`, {
-    hint: 'choose another',
-  });
-}

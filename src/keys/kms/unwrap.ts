@@ -4,7 +4,6 @@
  * Source: AWS Encryption SDK specification, framework/aws-kms/aws-kms-keyring.md and aws-kms-discovery-keyring.md
  * ("OnDecrypt").
  */
-import { DecryptCommand } from '@aws-sdk/client-kms';
 import {
   KeyringTraceFlag,
   type EncryptedDataKey,
@@ -14,7 +13,7 @@ import { SealdropError } from '../../errors.js';
 import { KMS_NAMESPACE } from '../key-set-document.js';
 import { UnwrapOnlyKeyring } from '../unwrapping.js';
 import type { KmsClients } from './client.js';
-import { kmsError } from './errors.js';
+import { decryptDataKey } from './decrypt.js';
 import { parseKmsArn, type KmsArn, type KmsKeyName } from './names.js';
 
 export interface KmsUnwrapOptions {
@@ -26,9 +25,6 @@ export interface KmsUnwrapOptions {
 
 const FLAGS =
   KeyringTraceFlag.WRAPPING_KEY_DECRYPTED_DATA_KEY | KeyringTraceFlag.WRAPPING_KEY_VERIFIED_ENC_CTX;
-
-/** Other keys, ciphertexts and contexts than the key's own: the message may be meant for somebody else. */
-const NOT_OURS = /^(IncorrectKeyException|InvalidCiphertextException)$/;
 
 /** An alias lies where its key does. KMS says whether it means that key. */
 function mayMean(alias: string, { region, account }: KmsArn): boolean {
@@ -77,26 +73,17 @@ export class KmsUnwrapKeyring extends UnwrapOnlyKeyring {
   async #unwrap(
     material: NodeDecryptionMaterial,
     { providerInfo, encryptedDataKey }: EncryptedDataKey,
-    { id, region }: KmsKeyName,
+    key: KmsKeyName,
   ): Promise<boolean> {
-    const { clients } = this.#options;
-    const command = new DecryptCommand({
-      KeyId: id,
-      CiphertextBlob: encryptedDataKey,
-      EncryptionContext: { ...material.encryptionContext },
-      ...(clients.grantTokens.length > 0 && { GrantTokens: clients.grantTokens }),
-    });
-    const client = await clients.in(region);
-    const answer = await client.send(command).catch((error: unknown) => {
-      if (NOT_OURS.test((error as Error).name)) return undefined;
-      throw kmsError(error, id, 'kms:Decrypt');
-    });
-    const plaintext = answer?.Plaintext;
+    const request = { clients: this.#options.clients, key, context: material.encryptionContext };
+    const opened = await decryptDataKey(request, encryptedDataKey);
+    if (opened === undefined) return false;
+    const { keyId, dataKey } = opened;
     // An alias that means another key than the one that the message names.
-    if (plaintext === undefined || answer?.KeyId !== providerInfo) return false;
-    if (plaintext.length !== material.suite.keyLengthBytes) return false;
-    const dataKey = new Uint8Array(plaintext);
-    plaintext.fill(0);
+    if (keyId !== providerInfo || dataKey.length !== material.suite.keyLengthBytes) {
+      dataKey.fill(0);
+      return false;
+    }
     material.setUnencryptedDataKey(dataKey, {
       keyNamespace: KMS_NAMESPACE,
       keyName: providerInfo,

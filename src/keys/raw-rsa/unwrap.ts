@@ -3,8 +3,8 @@ import type { KeyObject } from 'node:crypto';
 import { type EncryptedDataKey, type NodeDecryptionMaterial } from '@aws-crypto/material-management-node';
 import { RawRsaKeyringNode } from '@aws-crypto/raw-rsa-keyring-node';
 import { OAEP_HASHES, type OaepHash } from '../../ports.js';
-import { modulusBits } from '../public-key.js';
 import { UnwrapOnlyKeyring } from '../unwrapping.js';
+import { modulusBytes } from './recipient.js';
 
 export interface PrivateWrappingKey {
   /** Both names, or neither: a key without names is tried on every wrapped key of a message. */
@@ -45,7 +45,7 @@ export class RsaUnwrapKeyring extends UnwrapOnlyKeyring {
 
 function fits({ namespace, name, privateKey }: PrivateWrappingKey, edk: EncryptedDataKey): boolean {
   const sameName = name === undefined || (name === edk.providerInfo && namespace === edk.providerId);
-  const sameLength = edk.encryptedDataKey.byteLength === Math.ceil(modulusBits(privateKey) / 8);
+  const sameLength = edk.encryptedDataKey.byteLength === modulusBytes(privateKey);
   return sameName && sameLength;
 }
 

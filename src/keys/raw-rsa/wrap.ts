@@ -14,8 +14,8 @@ import {
 } from '@aws-crypto/material-management-node';
 import type { OaepHash, WrappingKeys } from '../../ports.js';
 import { DEFAULT_OAEP_HASH } from '../names.js';
-import { fingerprintOf, modulusBits } from '../public-key.js';
-import { assertOwnNamespace, wrappingKeysOf, WrapOnlyKeyring, type WrappingKey } from '../wrapping-keys.js';
+import { wrappingKeysOf, WrapOnlyKeyring, type WrappingKey } from '../wrapping-keys.js';
+import { rsaRecipient } from './recipient.js';
 
 export interface PublicWrappingKey {
   namespace: string;
@@ -52,17 +52,7 @@ class RsaWrapKeyring extends WrapOnlyKeyring {
 
 /** @throws SealdropError `usage` */
 export function rsaWrappingKey(key: PublicWrappingKey): WrappingKey {
-  const { namespace, name, publicKey } = key;
-  assertOwnNamespace(namespace);
-  return {
-    keyring: new RsaWrapKeyring(key),
-    recipient: {
-      namespace,
-      name,
-      fingerprint: fingerprintOf(publicKey),
-      wrappedBytes: Math.ceil(modulusBits(publicKey) / 8),
-    },
-  };
+  return { recipient: rsaRecipient(key), keyring: new RsaWrapKeyring(key) };
 }
 
 /**
