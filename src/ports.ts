@@ -378,6 +378,9 @@ export interface ObjectParts {
 /** The S3 Encryption Client's ways to wrap a data key that may be written. */
 export type S3ecWrapName = 'AES/GCM' | 'RSA-OAEP-SHA1' | 'kms+context';
 
+/** In the context that KMS authenticates: the content algorithm. Callers may not supply it. */
+export const S3EC_ALGORITHM_PAIR = 'aws:x-amz-cek-alg';
+
 /** What a wrapped data key is bound to. */
 export interface S3ecBinding {
   /** `AES/GCM/NoPadding` (V2) or `115` (V3). */

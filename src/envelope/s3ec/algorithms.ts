@@ -101,8 +101,7 @@ export function codeOf(name: S3ecWrapName): string {
   return code;
 }
 
-/** In the context that KMS authenticates: the content algorithm. Callers may not supply it. */
-export const ALGORITHM_PAIR = 'aws:x-amz-cek-alg';
+export { S3EC_ALGORITHM_PAIR as ALGORITHM_PAIR } from '../../ports.js';
 /** The key's id in what the V1 client wrote; readers leave it out of comparisons. */
 export const V1_KEY_PAIR = 'kms_cmk_id';
 
