@@ -3,9 +3,11 @@ import type { KeyAccess, DecryptSettings, EncryptSettings, KeyInput } from './co
 import { SealdropError } from './errors.js';
 import { kmsKeyNamed } from './key-input.js';
 import { readKeySource } from './key-source.js';
+import type { KmsUnwrapOptions } from './keys/kms/unwrap.js';
+import type { OpeningKeys } from './keys/opening-keys.js';
 import type { RecipientKey, SetRules } from './keys/recipients.js';
 import type { WrappingKey } from './keys/wrapping-keys.js';
-import type { PublicKeyInfo, WrappingKeys } from './ports.js';
+import type { PublicKeyInfo, S3ecUnwrappingKeys, S3ecWrappingKey, WrappingKeys } from './ports.js';
 import { printable } from './printable.js';
 import type { SecretWrappingKey } from './keys/raw-aes/names.js';
 import type { PrivateWrappingKey } from './keys/raw-rsa/unwrap.js';
@@ -21,6 +23,26 @@ export async function openWrappingKeys(settings: EncryptSettings): Promise<Wrapp
   const keys: WrappingKey[] = [];
   for (const key of await readAll(settings)) keys.push(await toWrappingKey(key));
   return wrappingKeysOf(keys);
+}
+
+/**
+ * The one key that objects of the S3 Encryption Client are wrapped for.
+ * @throws SealdropError where keys are missing, damaged or of the wrong kind, `usage` where there are several
+ */
+export async function openS3ecWrappingKey(settings: EncryptSettings): Promise<S3ecWrappingKey> {
+  const { s3ecWrappingKeyOf } = await import('./keys/s3ec-wrapping.js');
+  const keys: S3ecWrappingKey[] = [];
+  for (const key of await readAll(settings)) keys.push(await s3ecKey(key, settings.keyAccess));
+  return s3ecWrappingKeyOf(keys);
+}
+
+async function s3ecKey(key: RecipientKey, access: KeyAccess | undefined): Promise<S3ecWrappingKey> {
+  if (key.kind === 'rsa') return (await import('./keys/raw-rsa/s3ec-wrap.js')).rsaS3ecKey(key);
+  if (key.kind === 'aes') return (await import('./keys/raw-aes/s3ec-wrap.js')).aesS3ecKey(key);
+  const { KmsClients } = await import('./keys/kms/client.js');
+  const { parseKmsKey } = await import('./keys/kms/names.js');
+  const { kmsS3ecKey } = await import('./keys/kms/s3ec-wrap.js');
+  return kmsS3ecKey(parseKmsKey(key.arn, 'kms:'), new KmsClients(access));
 }
 
 /**
@@ -80,14 +102,50 @@ export function wrapper(access: KeyAccess = {}): (key: RecipientKey) => Promise<
 }
 
 interface Opening {
-  readonly rsa: PrivateWrappingKey[];
-  readonly aes: SecretWrappingKey[];
-  readonly kms: string[];
+  readonly rsa: readonly PrivateWrappingKey[];
+  readonly aes: readonly SecretWrappingKey[];
+  readonly kms: KmsUnwrapOptions | undefined;
 }
 
 /** @throws SealdropError where keys are missing, damaged, locked or of the wrong kind */
-export async function openUnwrapKeyring(settings: DecryptSettings) {
-  const { rsa, aes, kms } = await readOpening(settings);
+export const openUnwrapKeyring = async (settings: DecryptSettings) => keyringOf(await readOpening(settings));
+
+/**
+ * For objects of the S3 Encryption Client.
+ * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind
+ */
+export const openS3ecUnwrappingKeys = async (settings: DecryptSettings): Promise<S3ecUnwrappingKeys> =>
+  s3ecKeysOf(await readOpening(settings));
+
+/**
+ * For whoever finds out from the object which of both it needs: keys are read once.
+ * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind
+ */
+export async function openUnwrapping(settings: DecryptSettings) {
+  const opening = await readOpening(settings);
+  return { keyring: await keyringOf(opening), s3ec: await s3ecKeysOf(opening) };
+}
+
+async function keyringOf({ rsa, aes, kms }: Opening) {
+  const keyrings = [];
+  if (rsa.length > 0) keyrings.push(new (await import('./keys/raw-rsa/unwrap.js')).RsaUnwrapKeyring(rsa));
+  if (aes.length > 0) keyrings.push(new (await import('./keys/raw-aes/unwrap.js')).AesUnwrapKeyring(aes));
+  if (kms !== undefined) keyrings.push(new (await import('./keys/kms/unwrap.js')).KmsUnwrapKeyring(kms));
+  const { AnyOfKeyring } = await import('./keys/unwrapping.js');
+  return keyrings.length === 1 ? keyrings[0]! : new AnyOfKeyring(keyrings);
+}
+
+async function s3ecKeysOf({ rsa, aes, kms }: Opening): Promise<S3ecUnwrappingKeys> {
+  const { s3ecUnwrappingKeys } = await import('./keys/s3ec-unwrapping.js');
+  return s3ecUnwrappingKeys({
+    ...(rsa.length > 0 && { rsa: (await import('./keys/raw-rsa/s3ec-unwrap.js')).rsaS3ecCandidate(rsa) }),
+    ...(aes.length > 0 && { aes: (await import('./keys/raw-aes/s3ec-unwrap.js')).aesS3ecCandidate(aes) }),
+    ...(kms && { kms: (await import('./keys/kms/s3ec-unwrap.js')).kmsS3ecCandidate(kms) }),
+  });
+}
+
+async function readOpening(settings: DecryptSettings): Promise<Opening> {
+  const { rsa, aes, kms } = await readKeys(settings);
   const accounts = settings.kmsDiscovery ?? [];
   if (rsa.length + aes.length + kms.length + accounts.length === 0)
     throw new SealdropError('key_required', 'opening needs a private key', {
@@ -95,26 +153,18 @@ export async function openUnwrapKeyring(settings: DecryptSettings) {
         ? 'the key set has public halves alone: name the one with the private halves, or --private-key FILE'
         : 'name it: --private-key FILE (or SEALDROP_PRIVATE_KEY), or --key-set FILE',
     });
-  const keyrings = [];
-  if (rsa.length > 0) keyrings.push(new (await import('./keys/raw-rsa/unwrap.js')).RsaUnwrapKeyring(rsa));
-  if (aes.length > 0) keyrings.push(new (await import('./keys/raw-aes/unwrap.js')).AesUnwrapKeyring(aes));
-  if (kms.length + accounts.length > 0) {
-    const { KmsClients } = await import('./keys/kms/client.js');
-    const { parseKmsKey } = await import('./keys/kms/names.js');
-    const { KmsUnwrapKeyring } = await import('./keys/kms/unwrap.js');
-    const keys = kms.map((id) => parseKmsKey(id, 'kms:'));
-    const clients = new KmsClients(settings.keyAccess);
-    keyrings.push(new KmsUnwrapKeyring({ clients, keys, accounts }));
-  }
-  const { AnyOfKeyring } = await import('./keys/unwrapping.js');
-  return keyrings.length === 1 ? keyrings[0]! : new AnyOfKeyring(keyrings);
+  if (kms.length + accounts.length === 0) return { rsa, aes, kms: undefined };
+  const { KmsClients } = await import('./keys/kms/client.js');
+  const { parseKmsKey } = await import('./keys/kms/names.js');
+  const keys = kms.map((id) => parseKmsKey(id, 'kms:'));
+  return { rsa, aes, kms: { clients: new KmsClients(settings.keyAccess), keys, accounts } };
 }
 
-async function readOpening(settings: DecryptSettings): Promise<Opening> {
+async function readKeys(settings: DecryptSettings): Promise<OpeningKeys> {
   const { privateKeys = [], keySet } = settings;
   const { assertOpens, readOpeningKeys } = await import('./keys/opening-keys.js');
   const { isLocked } = await import('./keys/public-key.js');
-  const found: Opening = { rsa: [], aes: [], kms: [] };
+  const found = { rsa: [] as PrivateWrappingKey[], aes: [] as SecretWrappingKey[], kms: [] as string[] };
   const inputs = privateKeys.map((input, i) => ({ input, called: `key ${i + 1}` }));
   if (keySet) inputs.push({ input: keySet, called: 'the key set' });
   for (const { input, called } of inputs) {
