@@ -74,19 +74,32 @@ export interface WrapAlgorithm {
   readonly legacy: boolean;
   /** KMS authenticates the description. */
   readonly kms: boolean;
+  /** Whether a data key wrapped by it can have so many bytes. */
+  readonly fits: (bytes: number) => boolean;
 }
 
+/** RSA-2048 to RSA-16384. */
+const isRsa = (bytes: number) => bytes >= 256 && bytes <= 2048;
+/** The most that KMS returns and takes (API reference, Decrypt). */
+const isKms = (bytes: number) => bytes >= 1 && bytes <= 6144;
+
 export const WRAPS: readonly WrapAlgorithm[] = [
-  { name: 'AES/GCM', code: '02', legacy: false, kms: false },
-  { name: 'kms+context', code: '12', legacy: false, kms: true },
-  { name: 'RSA-OAEP-SHA1', code: '22', legacy: false, kms: false },
-  { name: 'kms', legacy: true, kms: true },
-  { name: 'AESWrap', legacy: true, kms: false },
-  { name: 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding', legacy: true, kms: false },
+  // IV, data key and tag.
+  { name: 'AES/GCM', code: '02', legacy: false, kms: false, fits: (bytes) => bytes === 60 },
+  { name: 'kms+context', code: '12', legacy: false, kms: true, fits: isKms },
+  { name: 'RSA-OAEP-SHA1', code: '22', legacy: false, kms: false, fits: isRsa },
+  { name: 'kms', legacy: true, kms: true, fits: isKms },
+  { name: 'AESWrap', legacy: true, kms: false, fits: (bytes) => [24, 32, 40].includes(bytes) },
+  { name: 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding', legacy: true, kms: false, fits: isRsa },
 ];
 
 /** V1 says no algorithm: the kind of the key decides. */
-export const WRAP_OF_V1: WrapAlgorithm = { name: 'AES|RSA', legacy: true, kms: false };
+export const WRAP_OF_V1: WrapAlgorithm = {
+  name: 'AES|RSA',
+  legacy: true,
+  kms: false,
+  fits: (bytes) => bytes === 32 || bytes === 48 || isRsa(bytes),
+};
 
 export const wrapNamed = (name: string): WrapAlgorithm | undefined =>
   WRAPS.find((wrap) => wrap.name === name);

@@ -1,0 +1,59 @@
+/** What can be known of an object without a key. It proves no integrity: see docs/security.md. */
+import { Readable } from 'node:stream';
+import { SealdropError } from '../../errors.js';
+import type {
+  ByteSource,
+  Inspector,
+  MessageInfo,
+  ObjectParts,
+  ScanResult,
+  SizeEstimate,
+} from '../../ports.js';
+import { CBC, TAG_BYTES } from './algorithms.js';
+import { infoOf, readHeader, suiteIdText } from './header.js';
+
+export const s3ecInspector: Inspector = { inspect, scan, plaintextSize };
+
+async function inspect(source: ByteSource, parts?: ObjectParts): Promise<MessageInfo> {
+  try {
+    return await read(parts);
+  } finally {
+    await close(source);
+  }
+}
+
+async function scan(source: ByteSource, parts?: ObjectParts): Promise<ScanResult> {
+  const info = await read(parts).catch(async (error: unknown) => {
+    await close(source);
+    throw error;
+  });
+  let size = 0;
+  for await (const piece of source) size += piece.length;
+  if (info.suiteId !== suiteIdText(CBC) && size < TAG_BYTES)
+    throw new SealdropError('truncated', `the object has ${size} bytes, and its tag alone has ${TAG_BYTES}`);
+  return { info, frames: 1, plaintextSize: plaintextSize(info, size).bytes, ciphertextSize: size };
+}
+
+/** With CBC, padding of 1 to 16 bytes is encrypted with it. */
+function plaintextSize({ suiteId }: MessageInfo, size: number): SizeEstimate {
+  if (suiteId !== suiteIdText(CBC)) return { bytes: Math.max(0, size - TAG_BYTES), exact: true };
+  return { bytes: Math.max(0, size - 1), exact: false, least: Math.max(0, size - 16) };
+}
+
+async function read(parts: ObjectParts | undefined): Promise<MessageInfo> {
+  if (parts === undefined)
+    throw new SealdropError(
+      'not_an_envelope',
+      'an object of the S3 Encryption Client can be read only with its metadata',
+      {
+        hint: 'name it by its address in the store',
+      },
+    );
+  return infoOf(await readHeader(parts));
+}
+
+/** A stream that nothing was read from is closed by no iterator. */
+async function close(source: ByteSource): Promise<void> {
+  if (source instanceof Readable) source.destroy();
+  else await source[Symbol.asyncIterator]().return?.();
+}

@@ -1,0 +1,47 @@
+/** What may be read and written at all. Judged before any key is asked. */
+import { SealdropError } from '../../errors.js';
+import type { CommitmentPolicyName } from '../../ports.js';
+import type { S3ecHeader } from './header.js';
+
+export interface S3ecReadPolicy {
+  /** Names as in the S3 Encryption Client. Default REQUIRE_ENCRYPT_REQUIRE_DECRYPT: V3 only. */
+  readonly commitmentPolicy?: CommitmentPolicyName | undefined;
+  /** Wrapped keys that are bound to no content algorithm, and content that nothing authenticates. Default false. */
+  readonly allowLegacy?: boolean | undefined;
+}
+
+/** @throws SealdropError `policy` */
+export function assertAllowed({ version, content, wrap }: S3ecHeader, policy: S3ecReadPolicy): void {
+  const { commitmentPolicy = 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT', allowLegacy = false } = policy;
+  if (!content.committing && commitmentPolicy === 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT')
+    throw new SealdropError('policy', `the object does not commit to its data key (format V${version})`, {
+      hint: "the store could have stripped that off; if you trust it: --commitment-policy REQUIRE_ENCRYPT_ALLOW_DECRYPT, or the vault's setting commitmentPolicy",
+    });
+  if (allowLegacy) return;
+  if (content.legacy)
+    throw new SealdropError('policy', `the object's content is unauthenticated (${content.name})`, {
+      hint: 'whoever runs the store can have changed it unseen; if you trust them: --allow-legacy',
+    });
+  if (wrap.legacy)
+    throw new SealdropError('policy', `the object's data key is wrapped in a legacy way (${wrap.name})`, {
+      hint: 'nothing binds it to how the content is encrypted; if you trust who runs the store: --allow-legacy',
+    });
+}
+
+/**
+ * Where no policy is named, the format decides.
+ * @throws SealdropError `usage`
+ */
+export function assertMayWrite(version: 2 | 3, policy: CommitmentPolicyName | undefined): void {
+  if (policy === undefined || (policy === 'FORBID_ENCRYPT_ALLOW_DECRYPT') === (version === 2)) return;
+  throw new SealdropError(
+    'usage',
+    `the commitment policy ${policy} ${version === 2 ? 'requires key commitment, and V2 has none' : 'forbids key commitment, and V3 has it'}`,
+    {
+      hint:
+        version === 2
+          ? '--format s3ec, or --commitment-policy FORBID_ENCRYPT_ALLOW_DECRYPT'
+          : '--format s3ec-v2, or --commitment-policy REQUIRE_ENCRYPT_REQUIRE_DECRYPT',
+    },
+  );
+}
