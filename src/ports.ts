@@ -464,7 +464,8 @@ export interface Encryptor {
   /**
    * For an envelope with its header beside the body: `encrypt` throws `usage` there. Every call makes a new data key, and
    * what it resolves to encrypts once.
-   * @throws SealdropError what the wrapping key throws, `usage`, `reserved_context`
+   * @param plaintextSize bytes, where they are known: the header says so, and another number of them is `source_changed`
+   * @throws SealdropError what the wrapping key throws, `usage`, `reserved_context`, `too_large`
    */
   readonly begin?: (context: Readonly<Record<string, string>>) => Promise<BegunMessage>;
   /** Ciphertext bytes for plaintext bytes: exact, or bounds for signed messages and where KMS wraps the data key. */
@@ -479,7 +480,10 @@ export interface BegunMessage {
   readonly metadata: Pairs;
   /** What goes to `KEY.instruction`, where the wrapped key lies there. */
   readonly instruction?: Uint8Array;
-  /** The body. May be called once. */
+  /**
+   * The body. May be called once.
+   * @throws SealdropError through the iterator only: `source_changed`, `too_large`
+   */
   encrypt(source: ByteSource): ByteSource;
 }
 
