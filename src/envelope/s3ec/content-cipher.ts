@@ -4,24 +4,29 @@ import { SealdropError } from '../../errors.js';
 import { GCM_IV_BYTES, V3_ID_BYTES } from './algorithms.js';
 import { deriveCommitment, deriveContentKey, V3_AAD, V3_IV } from './key-derivation.js';
 
-/** V2's, with what its header says of it. */
-export function plainCipher(dataKey: Uint8Array): { iv: Buffer; cipher: CipherGCM } {
-  const iv = randomNonZero(GCM_IV_BYTES);
-  return { iv, cipher: createCipheriv('aes-256-gcm', dataKey, iv) };
+/** What a header says of its content's cipher. */
+type Named =
+  | { readonly version: 2; readonly iv: Buffer }
+  | { readonly version: 3; readonly messageId: Buffer; readonly commitment: Buffer };
+
+export type ContentCipher = Named & { readonly cipher: CipherGCM };
+
+export function makeContentCipher(version: 2 | 3, dataKey: Uint8Array): ContentCipher {
+  return version === 3 ? committing(dataKey) : plain(dataKey);
 }
 
-/** V3's, with what its header says of it. */
-export function committingCipher(dataKey: Uint8Array): {
-  messageId: Buffer;
-  commitment: Buffer;
-  cipher: CipherGCM;
-} {
+function plain(dataKey: Uint8Array): ContentCipher {
+  const iv = randomNonZero(GCM_IV_BYTES);
+  return { version: 2, iv, cipher: createCipheriv('aes-256-gcm', dataKey, iv) };
+}
+
+function committing(dataKey: Uint8Array): ContentCipher {
   const messageId = randomNonZero(V3_ID_BYTES);
   const commitment = deriveCommitment(dataKey, messageId);
   const contentKey = deriveContentKey(dataKey, messageId);
   try {
-    const cipher = createCipheriv('aes-256-gcm', contentKey, V3_IV);
-    return { messageId, commitment, cipher: cipher.setAAD(V3_AAD) };
+    const cipher = createCipheriv('aes-256-gcm', contentKey, V3_IV).setAAD(V3_AAD);
+    return { version: 3, messageId, commitment, cipher };
   } finally {
     contentKey.fill(0);
   }
