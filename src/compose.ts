@@ -5,7 +5,7 @@
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { parseAddress, type Address } from './address.js';
-import { openUnwrapKeyring, openWrappingKeys, readPublicKeys } from './compose-keys.js';
+import { openS3ecWrappingKey, openUnwrapping, openWrappingKeys, readPublicKeys } from './compose-keys.js';
 import type {
   DecryptSettings,
   EncryptSettings,
@@ -43,7 +43,7 @@ export async function openVault(
       'usage',
       `${printable(parsed.vault)}: names a vault of a configuration, and there is none`,
     );
-  if (parsed.kind === 'file') return openDirectory(parsed, use);
+  if (parsed.kind === 'file') return openDirectory(parsed, use, settings.newBinding);
   const { openS3Store } = await import('./store/s3.js');
   const store = openS3Store({
     bucket: parsed.bucket,
@@ -69,7 +69,11 @@ function clientOptions({
   return { endpoint, region, profile, caBundle, provider, account, traits, mfaCode };
 }
 
-async function openDirectory(address: Address & { kind: 'file' }, use: VaultUse): Promise<Vault> {
+async function openDirectory(
+  address: Address & { kind: 'file' },
+  use: VaultUse,
+  binding: Vault['binding'] = 'required',
+): Promise<Vault> {
   const { createVault, findVaultRoot, openDirectoryStore, openUnmadeStore } =
     await import('./store/directory.js');
   const path = resolve(address.path);
@@ -89,9 +93,9 @@ async function openDirectory(address: Address & { kind: 'file' }, use: VaultUse)
   if (root === undefined) throw notAVault(address);
   const rest = path.slice(root.length + 1);
   const key = rest === '' ? '' : rest + slash;
-  if (use === 'plan') return { store: openUnmadeStore({ root }), key, binding: 'required', created: false };
-  await createVault(root, 'required');
-  return { store: openDirectoryStore({ root }), key, binding: 'required', created: true };
+  if (use === 'plan') return { store: openUnmadeStore({ root }), key, binding, created: false };
+  await createVault(root, binding);
+  return { store: openDirectoryStore({ root }), key, binding, created: true };
 }
 
 /** The directory that may become a vault: the first that is not there yet on the way to `directory`, or an empty one. */
@@ -116,7 +120,13 @@ function notAVault({ path, named }: { path: string; named: boolean }): SealdropE
 
 /** @throws SealdropError where keys are missing, damaged or of the wrong kind */
 export async function openEncryptor(settings: EncryptSettings): Promise<Encryptor> {
-  if (settings.format === 'plain') return (await import('./envelope/plain.js')).plainEncryptor;
+  const { format = 'esdk', instructionFile } = settings;
+  if (format === 's3ec' || format === 's3ec-v2') return openS3ecEncryptor(settings, format);
+  if (instructionFile === true)
+    throw new SealdropError('usage', `an instruction file is for objects of the S3 Encryption Client`, {
+      hint: 'with --format s3ec or s3ec-v2; leave --instruction-file out',
+    });
+  if (format === 'plain') return (await import('./envelope/plain.js')).plainEncryptor;
   // One after the other: it takes no longer, and jest 29 mixes up modules that are linked at the same time.
   const { createEncryptor } = await import('./envelope/esdk/encrypt.js');
   const { SIGNED_SUITE } = await import('./envelope/esdk/suites.js');
@@ -127,20 +137,48 @@ export async function openEncryptor(settings: EncryptSettings): Promise<Encrypto
   });
 }
 
-/** @throws SealdropError where keys are missing, damaged, locked or of the wrong kind */
-export async function openDecryptor(settings: DecryptSettings): Promise<Decryptor> {
-  if (settings.format === 'plain') return (await import('./envelope/plain.js')).plainDecryptor;
-  const { createDecryptor } = await import('./envelope/esdk/decrypt.js');
-  return createDecryptor({
-    keyring: await openUnwrapKeyring(settings),
-    commitmentPolicy: settings.commitmentPolicy,
-    maxWrappedKeys: settings.maxWrappedKeys,
-    maxFrameLength: settings.maxFrameLength,
+async function openS3ecEncryptor(settings: EncryptSettings, format: 's3ec' | 's3ec-v2'): Promise<Encryptor> {
+  const { suite, sign, frameLength, commitmentPolicy, instructionFile } = settings;
+  if (sign === true || (suite ?? frameLength) !== undefined)
+    throw new SealdropError('usage', `suites, signatures and frames are those of --format esdk`, {
+      hint: `leave --suite, --sign and --frame-length out with --format ${format}`,
+    });
+  const { createS3ecEncryptor } = await import('./envelope/s3ec/encrypt.js');
+  const version = format === 's3ec' ? 3 : 2;
+  return createS3ecEncryptor(await openS3ecWrappingKey(settings), {
+    version,
+    commitmentPolicy,
+    instructionFile,
   });
 }
 
+/**
+ * Opens objects of either envelope, unless the settings name one.
+ * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind
+ */
+export async function openDecryptor(settings: DecryptSettings): Promise<Decryptor> {
+  const { format, commitmentPolicy, allowLegacy, maxWrappedKeys, maxFrameLength } = settings;
+  if (format === 'plain') return (await import('./envelope/plain.js')).plainDecryptor;
+  const { keyring, s3ec: keys } = await openUnwrapping(settings);
+  const esdk = async () => {
+    const { createDecryptor } = await import('./envelope/esdk/decrypt.js');
+    return createDecryptor({ keyring, commitmentPolicy, maxWrappedKeys, maxFrameLength });
+  };
+  const s3ec = async () => {
+    const { createS3ecDecryptor } = await import('./envelope/s3ec/decrypt.js');
+    return createS3ecDecryptor({ keys, commitmentPolicy, allowLegacy });
+  };
+  if (format === 'esdk') return esdk();
+  if (format !== undefined) return s3ec();
+  const { createAnyDecryptor } = await import('./envelope/any.js');
+  return createAnyDecryptor({ esdk, s3ec });
+}
+
 export async function openInspector(): Promise<Inspector> {
-  return (await import('./envelope/esdk/inspect.js')).esdkInspector;
+  const { createAnyInspector } = await import('./envelope/any.js');
+  const { esdkInspector } = await import('./envelope/esdk/inspect.js');
+  const { s3ecInspector } = await import('./envelope/s3ec/inspect.js');
+  return createAnyInspector({ esdk: esdkInspector, s3ec: s3ecInspector });
 }
 
 async function exists(path: string): Promise<boolean> {

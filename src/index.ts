@@ -12,6 +12,7 @@ import { get as getObject, type OpenReport } from './transfer/get.js';
 import { put as putObject, type PutReport } from './transfer/put.js';
 import { openFileSource, streamSource } from './transfer/source.js';
 import { openFileTarget, streamTarget } from './transfer/target.js';
+import { assertTakes, newVaultFor } from './transfer/unbound-format.js';
 
 type Pairs = Readonly<Record<string, string>>;
 
@@ -38,8 +39,10 @@ export interface PutOptions extends EncryptSettings, StoreSettings {
  */
 export async function put(options: PutOptions): Promise<PutReport & { address: string }> {
   const encryptor = await openEncryptor(options);
-  const { store, key } = await openVault(options.target, 'write', options);
+  const vault = await openVault(options.target, 'write', { ...options, ...newVaultFor(encryptor) });
+  const { store, key } = vault;
   try {
+    assertTakes(vault, encryptor);
     const { source } = options;
     const name = typeof source === 'string' ? basename(resolve(source)) : '';
     const vaultKey = key === '' || key.endsWith('/') ? key + name : key;
@@ -56,6 +59,11 @@ export interface GetOptions extends DecryptSettings, StoreSettings, Partial<Bind
   source: string;
   /** A file's path (it appears when all was checked), or a stream (it gets authenticated pieces; await the result). */
   target: string | Writable;
+  /**
+   * Let a stream have content of s3ec objects before their one tag, at the end, was checked. Default false: it goes through a
+   * private temporary file.
+   */
+  releaseUnverified?: boolean;
   /** Default true. */
   overwrite?: boolean;
   signal?: AbortSignal;
@@ -81,6 +89,7 @@ export async function get(options: GetOptions): Promise<OpenReport> {
     return await getObject({
       ...options,
       binding: options.binding ?? vault.binding,
+      allowed: vault.allowed,
       store,
       key,
       decryptor,

@@ -343,6 +343,8 @@ export interface MessageInfo {
   readonly suiteId: string;
   readonly committing: boolean;
   readonly signed: boolean;
+  /** Nothing authenticates the content: a plain object, or one under AES/CBC. */
+  readonly unauthenticated?: true;
   /** Bytes of plaintext in a frame; 0 for a message of one piece. */
   readonly frameLength: number;
   /** In front of the content; 0 where the header lies beside the body. */
@@ -374,6 +376,11 @@ export interface ObjectParts {
    */
   instruction(): Promise<Uint8Array | undefined>;
 }
+
+/** Behind a key: where an s3ec object's wrapped key may lie. */
+export const INSTRUCTION_SUFFIX = '.instruction';
+/** What is larger is no instruction file. */
+export const MAX_INSTRUCTION_BYTES = 16 * 1024;
 
 /** The S3 Encryption Client's ways to wrap a data key that may be written. */
 export type S3ecWrapName = 'AES/GCM' | 'RSA-OAEP-SHA1' | 'kms+context';
@@ -467,7 +474,7 @@ export interface Encryptor {
    * @param plaintextSize bytes, where they are known: the header says so, and another number of them is `source_changed`
    * @throws SealdropError what the wrapping key throws, `usage`, `reserved_context`, `too_large`
    */
-  readonly begin?: (context: Readonly<Record<string, string>>) => Promise<BegunMessage>;
+  readonly begin?: (context: Pairs, plaintextSize?: number) => Promise<BegunMessage>;
   /** Ciphertext bytes for plaintext bytes: exact, or bounds for signed messages and where KMS wraps the data key. */
   ciphertextSize(plaintextSize: number, context: Readonly<Record<string, string>>): SizeEstimate;
   /** Where keys are read again from time to time: the encryptor with those of now, which keeps them. */
@@ -516,7 +523,17 @@ export interface DecryptOptions {
    */
   accept?: (info: MessageInfo) => 'held' | void;
   /** Of an object: absent for a message that comes alone. */
-  parts?: ObjectParts;
+  parts?: ObjectParts | undefined;
+  /** What the object's vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
+}
+
+/** What may be read at all, by the names that AWS's clients have for it. */
+export interface ReadPolicy {
+  /** Default REQUIRE_ENCRYPT_REQUIRE_DECRYPT: only what commits to its data key. */
+  readonly commitmentPolicy?: CommitmentPolicyName | undefined;
+  /** Read s3ec objects of wrappings and ciphers that authenticate nothing, where the commitment policy allows them too. */
+  readonly allowLegacy?: boolean | undefined;
 }
 
 export interface Decryptor {

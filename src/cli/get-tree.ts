@@ -32,7 +32,7 @@ export interface GetTreeContext {
 /** @throws SealdropError `object_not_found` where nothing lies there, what listing fails with, `interrupted` */
 export async function getTrees(target: string, context: GetTreeContext): Promise<void> {
   const { vault, decryptor, options, environment, output, describe } = context;
-  const { store, binding } = vault;
+  const { store, binding, allowed } = vault;
   const { signal } = environment;
   const listed = { store, prefix: folderPrefix(vault.key), filter: filterOf(options), signal };
   // Before a folder is made for it. Whatever a filter leaves of it.
@@ -61,7 +61,7 @@ export async function getTrees(target: string, context: GetTreeContext): Promise
   const counting = progress.shown ? countObjects(listed, progress) : Promise.resolve();
   try {
     const report = await getTree({
-      ...{ ...listed, root, decryptor, binding, width: options.files ?? DEFAULT_FILES },
+      ...{ ...listed, root, decryptor, binding, allowed, width: options.files ?? DEFAULT_FILES },
       moved: options.moved,
       unbound: options.unbound,
       context: options.context,
@@ -89,7 +89,8 @@ type Listed = Parameters<typeof listTree>[0];
 
 async function countObjects(listed: Listed, progress: TreeProgress): Promise<void> {
   try {
-    for await (const { info } of listTree(listed)) progress.expect(info.size);
+    for await (const { info, instruction } of listTree(listed))
+      if (instruction !== true) progress.expect(info.size);
   } catch {
     // Whatever is wrong there, the one who reads it says so.
   }

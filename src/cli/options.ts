@@ -43,6 +43,10 @@ interface NameOptions {
   format?: FormatName;
 }
 
+export interface InstructionOptions {
+  instructionFile?: boolean;
+}
+
 export interface EncryptOptions extends NameOptions, KeyOptions {
   publicKey: string[];
   recipient?: string[];
@@ -56,6 +60,7 @@ export interface DecryptOptions extends NameOptions, KeyOptions, PassphraseOptio
   kmsDiscovery?: string[];
   maxWrappedKeys?: number;
   maxFrameLength?: number;
+  allowLegacy?: boolean;
 }
 
 export interface BindingOptions {
@@ -129,7 +134,7 @@ function nameOptions(command: Command): Command {
     )
     .addOption(new Option('--oaep-hash <hash>', 'hash of RSA-OAEP').choices(OAEP_HASHES))
     .addOption(
-      new Option('--commitment-policy <policy>', "the AWS Encryption SDK's")
+      new Option('--commitment-policy <policy>', "the AWS Encryption SDK's and S3 Encryption Client's")
         .choices(COMMITMENT_POLICIES)
         .env('SEALDROP_COMMITMENT_POLICY'),
     );
@@ -228,14 +233,44 @@ export function bindingOptions(command: Command): Command {
   );
 }
 
+const FORMAT_HELP =
+  "s3ec, s3ec-v2: the S3 Encryption Client's objects (docs/formats.md); plain: not encrypted by us, only by the store (--sse)";
+
 /** For commands that may do without client-side encryption: a gateway never does. */
 export function formatOption(command: Command): Command {
   return command.addOption(
-    new Option(
-      '--format <format>',
-      'esdk (default), or plain: not encrypted by us, only by the store (--sse)',
-    ).choices(FORMATS),
+    new Option('--format <format>', `what is written: esdk (default); ${FORMAT_HELP}`).choices(FORMATS),
   );
+}
+
+/** What is read tells itself apart; named, nothing else is taken. */
+export function readingOptions(command: Command): Command {
+  return command
+    .addOption(new Option('--format <format>', `take nothing but esdk; ${FORMAT_HELP}`).choices(FORMATS))
+    .addOption(legacyOption());
+}
+
+const legacyOption = (): Option =>
+  new Option(
+    '--allow-legacy',
+    "read the S3 Encryption Client's old objects, which nothing authenticates, where the commitment policy allows them",
+  );
+
+export function instructionOption(command: Command): Command {
+  return command.addOption(
+    new Option('--instruction-file', 'with --format s3ec: keep the wrapped key in an object KEY.instruction'),
+  );
+}
+
+/** For what goes either way, and always encrypts. */
+export function syncFormatOptions(command: Command): Command {
+  return instructionOption(command)
+    .addOption(
+      new Option('--format <format>', 'what is written: esdk (default), s3ec or s3ec-v2').choices(
+        FORMATS.filter((format) => format !== 'plain'),
+      ),
+    )
+    .addOption(legacyOption());
 }
 
 export function contextOption(command: Command, description: string): Command {
@@ -256,12 +291,17 @@ export function storeSettings(options: StoreOptions): StoreSettings {
   };
 }
 
-export function encryptSettings(options: EncryptOptions & PlainOptions): EncryptSettings {
+/** @param vault where it goes */
+export function encryptSettings(
+  options: EncryptOptions & PlainOptions & InstructionOptions,
+  vault?: string,
+): EncryptSettings {
   assertPlain(options);
   const { publicKey, recipient, keyName, keyNamespace, ...rest } = options;
   const keyAccess = keyAccessOf(options);
   return {
     ...rest,
+    ...(vault !== undefined && { vault }),
     publicKeys: publicKey,
     recipients: recipient,
     keyAccess,

@@ -20,6 +20,7 @@ const LEFT_OUT: Record<NonNullable<TreeEvent['why']>, [one: string, many: string
   special: ['special file', 'special files'],
   empty_directory: ['empty directory', 'empty directories'],
   folder_marker: ['folder marker', 'folder markers'],
+  instruction_file: ['instruction file', 'instruction files'],
 };
 
 export class TreeReporter {

@@ -5,6 +5,7 @@ import { dirname, join, resolve } from 'node:path';
 import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { isKeyFile } from '../key-input.js';
 import { printable } from '../printable.js';
+import type { FormatName, ReadPolicy } from '../ports.js';
 import type { StoreTraits } from '../store-traits.js';
 import { configFolder, homeFolder } from '../user-folders.js';
 import type { ConfigDocument } from './schema.js';
@@ -15,10 +16,12 @@ export const CONFIG_NAME = 'sealdrop.config.json';
 /** More than anybody writes; what is there may be anything. */
 const MAX_BYTES = 1024 * 1024;
 
-export interface VaultConfig {
+export interface VaultConfig extends ReadPolicy {
   /** `s3://bucket/prefix` or `file:///directory` */
   readonly address: string;
   readonly binding: 'required' | 'allow';
+  /** What is written there. */
+  readonly format?: FormatName;
   readonly settings: StoreSettings;
   /** The key of SSE-C, which is read when the vault is opened. */
   readonly sseKeyFile?: string;
@@ -118,9 +121,12 @@ function configOf({ vaults = {}, keys = {}, defaults = {} }: ConfigDocument, fol
   const { publicKeys, privateKeys, recipients, keySet, ...names } = keys;
   return {
     vaults: new Map(
-      Object.entries(vaults).map(([name, { address, binding = 'required', sse, sseKeyFile, ...store }]) => {
+      Object.entries(vaults).map(([name, { address, binding = 'required', sse, sseKeyFile, ...rest }]) => {
+        const { format, commitmentPolicy, allowLegacy, ...store } = rest;
+        const envelope = defined({ format, commitmentPolicy, allowLegacy });
         const settings = { ...settingsOf(store, from), ...sseOf(sse) };
-        return [name, { address, binding, settings, ...(sseKeyFile && { sseKeyFile: key(sseKeyFile) }) }];
+        const file = sseKeyFile && { sseKeyFile: key(sseKeyFile) };
+        return [name, { address, binding, ...envelope, settings, ...file }];
       }),
     ),
     keys: {

@@ -2,10 +2,11 @@
 import { existsSync } from 'node:fs';
 import { parseAddress, type Address } from '../address.js';
 import { SealdropError } from '../errors.js';
+import type { ReadPolicy } from '../ports.js';
 import { printable } from '../printable.js';
 import { keyProblem } from '../vault-key.js';
 import { layered, type Config } from './config.js';
-import type { Parts, StoreSettings } from './settings.js';
+import type { EncryptSettings, Parts, StoreSettings } from './settings.js';
 
 /** @param readSse reads the key of SSE-C that a vault names */
 export function withConfig(
@@ -16,7 +17,7 @@ export function withConfig(
   return {
     ...parts,
     async openVault(address, use, given = {}) {
-      const { place, binding, settings: found, sseKeyFile, key } = located(address, config, given);
+      const { place, binding, allowed, settings: found, sseKeyFile, key } = located(address, config, given);
       const keyed = sseKeyFile !== undefined && found.sse === undefined ? await readSse(sseKeyFile) : {};
       const settings = { ...found, ...keyed };
       const vault = await parts.openVault(place, use, settings);
@@ -26,8 +27,9 @@ export function withConfig(
         whole: key === '',
         prefix: vault.key.slice(0, vault.key.length - key.length),
       };
-      return { ...vault, ...named, binding: required ? 'required' : 'allow' };
+      return { ...vault, ...named, ...(allowed && { allowed }), binding: required ? 'required' : 'allow' };
     },
+    openEncryptor: (given) => parts.openEncryptor({ ...given, ...writingOf(given, config) }),
     openInboxBucket: (bucket, given) => parts.openInboxBucket(bucket, layered(config.defaults, given)),
     async openBucketAdmin(address, given) {
       const { place, settings } = located(address, config, given);
@@ -41,6 +43,7 @@ export interface Located {
   /** Of the kinds s3, file and stdio. */
   readonly place: Address;
   readonly binding: 'required' | 'allow';
+  readonly allowed?: ReadPolicy;
   readonly settings: StoreSettings;
   readonly sseKeyFile?: string;
   /** Of a vault's name: the key behind it. */
@@ -62,8 +65,22 @@ export function located(address: string | Address, config: Config, given: StoreS
   assertInside(parsed.key);
   const place = parseAddress(`${vault.address.replace(/\/$/, '')}/${parsed.key}`);
   const settings = layered(config.defaults, vault.settings, given);
-  const { binding, sseKeyFile } = vault;
-  return { place, binding, settings, key: parsed.key, ...(sseKeyFile !== undefined && { sseKeyFile }) };
+  const { binding, sseKeyFile, commitmentPolicy, allowLegacy } = vault;
+  const allowed = { commitmentPolicy, allowLegacy };
+  const file = sseKeyFile !== undefined && { sseKeyFile };
+  return { place, binding, allowed, settings, key: parsed.key, ...file };
+}
+
+/** What a vault says of what is written there; whoever names a format means that format's own policy. */
+function writingOf(
+  { vault: address, format, commitmentPolicy }: EncryptSettings,
+  { vaults }: Config,
+): Pick<EncryptSettings, 'format' | 'commitmentPolicy'> {
+  const parsed = address === undefined ? undefined : parseAddress(address);
+  const vault = parsed?.kind === 'named' ? vaults.get(parsed.vault) : undefined;
+  if (vault === undefined || format !== undefined) return {};
+  const policy = commitmentPolicy ?? vault.commitmentPolicy;
+  return { format: vault.format, ...(policy && { commitmentPolicy: policy }) };
 }
 
 /** @throws SealdropError `usage` where a vault is called so, and nothing lies there */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseAddress } from '../address.js';
 import { holdsKey } from '../key-input.js';
-import { CHECKSUM_MODES } from '../ports.js';
+import { CHECKSUM_MODES, COMMITMENT_POLICIES } from '../ports.js';
 import { CONDITIONAL_WRITES, PROVIDERS } from '../store-traits.js';
 import { deploymentsSchema } from './deployment.js';
 
@@ -57,6 +57,18 @@ const vault = z
       .enum(['required', 'allow'])
       .optional()
       .describe('Whether messages that name no key are refused. Default: required'),
+    format: z
+      .enum(['esdk', 's3ec', 's3ec-v2'])
+      .optional()
+      .describe('What is written: docs/formats.md. Default: esdk. What is read tells itself apart'),
+    commitmentPolicy: z
+      .enum(COMMITMENT_POLICIES)
+      .optional()
+      .describe("AWS's clients' policy. Default: REQUIRE_ENCRYPT_REQUIRE_DECRYPT"),
+    allowLegacy: z
+      .boolean()
+      .optional()
+      .describe('Read objects of the S3 Encryption Client that nothing authenticates. Default: false'),
     sse: z
       .string()
       .regex(/^(AES256|bucket|c|aws:kms(:.+)?)$/, 'must be AES256, aws:kms, aws:kms:KEY, bucket or c')

@@ -15,6 +15,7 @@ import type {
   ObjectInfo,
   ObjectStore,
   PublicKeyInfo,
+  ReadPolicy,
   Recipient,
   ServerSideEncryption,
 } from '../ports.js';
@@ -57,6 +58,8 @@ export interface StoreSettings {
   checksum?: ChecksumMode;
   /** Parts sent at the same time. Default 4. */
   concurrency?: number;
+  /** Whether a directory that becomes a vault takes messages that name no key. Default `required`. */
+  newBinding?: 'required' | 'allow';
   /** Encryption at rest by the store. Default: whatever it does by itself. */
   sse?: ServerSideEncryption;
 }
@@ -68,8 +71,15 @@ export interface KeyAccess extends AwsSettings {
 }
 
 export interface EncryptSettings extends KeyNames {
-  /** Default `esdk`. `plain` encrypts nothing, and takes no keys. */
-  format?: FormatName;
+  /**
+   * Default: that of the vault, or `esdk`. `s3ec` and `s3ec-v2` take one wrapping key, and bind no object to its key. `plain`
+   * encrypts nothing, and takes no keys.
+   */
+  format?: FormatName | undefined;
+  /** With `s3ec`: the wrapped key goes to an object of its own, `KEY.instruction`. */
+  instructionFile?: boolean;
+  /** Where it goes: a configured vault says its format and policy. */
+  vault?: string;
   /**
    * Keys named one by one: every object is wrapped to all of them, and to those of the key set that are always wrapped to.
    * Private halves and raw AES keys are refused.
@@ -111,7 +121,7 @@ export interface Recipients {
 }
 
 export interface DecryptSettings extends KeyNames {
-  /** Default `esdk`. `plain` takes objects as they are, and no keys. */
+  /** Default: whatever the object is, but for `plain`, which takes objects as they are, and no keys. */
   format?: FormatName;
   privateKeys?: readonly KeyInput[];
   /** Opened with besides those: its private halves, raw AES keys and KMS keys. */
@@ -122,6 +132,8 @@ export interface DecryptSettings extends KeyNames {
   /** Called with a key's name when that key turns out to be locked. */
   passphrase?: (name: string) => Promise<Secret | undefined>;
   commitmentPolicy?: CommitmentPolicyName;
+  /** Read s3ec objects of wrappings and ciphers that authenticate nothing. Default false. */
+  allowLegacy?: boolean;
   maxWrappedKeys?: number;
   maxFrameLength?: number;
 }
@@ -139,6 +151,8 @@ export interface Vault {
   readonly prefix?: string;
   /** Whether messages that name no key are refused. */
   readonly binding: 'required' | 'allow';
+  /** What a configured vault allows to be read. */
+  readonly allowed?: ReadPolicy;
   /** True where the directory was made a vault just now. */
   readonly created: boolean;
 }

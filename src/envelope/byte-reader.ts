@@ -23,6 +23,11 @@ export class ByteReader {
     return this.#gather(length);
   }
 
+  /** All that is left, in the pieces that it comes in. */
+  async *rest(): AsyncGenerator<Buffer> {
+    while (!(await this.atEnd())) yield this.#take(this.#current.length);
+  }
+
   /** Puts bytes back in front of what comes. */
   unread(bytes: Buffer): void {
     this.#current = this.#current.length === 0 ? bytes : Buffer.concat([bytes, this.#current]);

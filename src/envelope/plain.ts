@@ -4,7 +4,7 @@
  */
 import { SealdropError } from '../errors.js';
 import type { ByteSource, Decryptor, Encryptor, MessageInfo } from '../ports.js';
-import { suiteById } from './esdk/suites.js';
+import { beginsAsMessage, LOOKED_AT } from './esdk/beginning.js';
 
 export const plainEncryptor: Encryptor = {
   format: 'plain',
@@ -20,6 +20,7 @@ const INFO: MessageInfo = {
   suiteId: 'none',
   committing: false,
   signed: false,
+  unauthenticated: true,
   frameLength: 0,
   headerLength: 0,
   messageId: '',
@@ -51,13 +52,8 @@ async function* afterLook(source: ByteSource): AsyncGenerator<Uint8Array> {
   if (start !== undefined && start.length > 0) yield start;
 }
 
-const LOOKED_AT = 4;
-
-/** Version 1: version, type, suite. Version 2: version, suite, and a message id (message-header.md of the specification). */
 function assertNoMessage(start: Uint8Array): void {
-  const [version, second = 0, third = 0, fourth = 0] = start;
-  const id = version === 1 && second === 0x80 ? (third << 8) | fourth : (second << 8) | third;
-  if (suiteById(id)?.messageVersion !== version) return;
+  if (!beginsAsMessage(start)) return;
   throw new SealdropError('usage', 'this is an encrypted message, and no plain file', {
     hint: 'leave --format plain out, and give the private key',
   });

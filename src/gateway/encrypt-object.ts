@@ -197,7 +197,9 @@ function isSame(
   plaintextSize: number | undefined,
 ): boolean {
   if (!held.isOf(from) || !held.sameRecipients) return false;
-  const { size } = readMetadata(present.metadata);
+  const { size, format } = readMetadata(present.metadata);
+  // One size may be that of several formats.
+  if (format !== undefined && format !== encryptor.format) return false;
   if (plaintextSize === undefined || size !== plaintextSize) return false;
   return isOfSize(present.size, encryptor.ciphertextSize(plaintextSize, objectContext(vaultKey)));
 }

@@ -47,6 +47,9 @@ export class RenewedKeys {
         return now().recipients;
       },
       pinned: now,
+      get begin() {
+        return now().begin;
+      },
       encrypt: (source, context) => now().encrypt(source, context),
       ciphertextSize: (size, context) => now().ciphertextSize(size, context),
     };

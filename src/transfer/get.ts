@@ -1,9 +1,19 @@
 import { isSealdropError, SealdropError, throwIfAborted, type ErrorCode } from '../errors.js';
-import type { ByteSource, Decryptor, MessageInfo, ObjectInfo, ObjectStore } from '../ports.js';
+import type {
+  ByteSource,
+  Decryptor,
+  MessageInfo,
+  ObjectInfo,
+  ObjectParts,
+  ObjectStore,
+  ReadPolicy,
+} from '../ports.js';
 import { readAttributes } from './attributes.js';
 import { checkBinding, type Binding, type Bound } from './context.js';
 import { readMetadata } from './metadata.js';
+import { partsOf } from './object-parts.js';
 import { counted } from './put.js';
+import { spooled } from './spool.js';
 import type { Target } from './target.js';
 
 export interface OpenJob extends Binding {
@@ -11,6 +21,13 @@ export interface OpenJob extends Binding {
   /** The vault key asked for; undefined for a message that comes from no vault. */
   key?: string;
   target: Target;
+  /** What the vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
+  /**
+   * Let a target that holds nothing back have content whose tag comes at the end before it was checked. Default false: such
+   * content goes through a private temporary file.
+   */
+  releaseUnverified?: boolean | undefined;
   /** Give the file the modification time and permissions that the message carries. */
   preserve?: boolean;
   signal?: AbortSignal;
@@ -28,17 +45,25 @@ export interface OpenReport {
  * Decrypts a message into a target, which is committed after the last check and discarded on any failure.
  * @throws SealdropError an integrity code, or what source and target throw
  */
-export async function openMessage(message: ByteSource, job: OpenJob): Promise<OpenReport> {
-  const { decryptor, target, signal, onProgress } = job;
+export async function openMessage(
+  message: ByteSource,
+  job: OpenJob,
+  parts?: ObjectParts,
+): Promise<OpenReport> {
+  const { decryptor, signal, onProgress, allowed, releaseUnverified: unverified = false } = job;
+  let target = job.target;
   let accepted: { info: MessageInfo; bound: Bound } | undefined;
   let plaintextSize = 0;
   try {
     const plaintext = decryptor.decrypt(
       counted(message, (bytes) => onProgress?.(bytes)),
       {
-        held: target.held,
+        ...{ held: target.held, unverified, parts, allowed },
         accept: (info) => {
           accepted = { info, bound: checkBinding(info, job.key, job) };
+          if (target.held || unverified || info.format !== 's3ec') return undefined;
+          target = spooled(target);
+          return 'held';
         },
       },
     );
@@ -75,7 +100,7 @@ export async function get(job: GetJob): Promise<OpenReport> {
     throw error;
   }
   try {
-    return await openMessage(body, job);
+    return await openMessage(body, job, partsOf(job.store, info, job.signal));
   } catch (error) {
     throw withPlainHint(error, info);
   } finally {

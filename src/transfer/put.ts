@@ -1,19 +1,22 @@
 import type { BigIntStats } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { isSealdropError, SealdropError } from '../errors.js';
-import type {
-  ByteSource,
-  Encryptor,
-  ObjectStore,
-  PutResult,
-  UnfinishedUpload,
-  WriteCondition,
+import {
+  UPLOAD_ENTRY,
+  type BegunMessage,
+  type ByteSource,
+  type Encryptor,
+  type ObjectStore,
+  type PutResult,
+  type UnfinishedUpload,
+  type WriteCondition,
 } from '../ports.js';
 import { assertStorableKey } from '../vault-key.js';
 import { EMPTY_DIRECTORY, keptPairs, MTIME_PAIR } from './attributes.js';
+import { BesideObject } from './beside-object.js';
 import { objectContext } from './context.js';
 import type { ManifestEntry } from './manifest.js';
-import { objectMetadata } from './metadata.js';
+import { objectMetadata, type Metadata } from './metadata.js';
 import { hashed } from './hashed.js';
 import type { Source } from './source.js';
 
@@ -63,7 +66,7 @@ export async function put(job: PutJob): Promise<PutReport> {
   try {
     assertStorableKey(key);
     store.assertStorable(key);
-    const context = messageContext(job, source.stats);
+    const context = contextOf(job);
     if (job.overwrite === false) await assertAbsent(store, key, signal);
     const look = job.lookForUnfinished !== false;
     const unfinished = look ? store.unfinished(key, { signal }).catch(() => []) : [];
@@ -72,21 +75,25 @@ export async function put(job: PutJob): Promise<PutReport> {
       read = bytes;
       job.onProgress?.(bytes);
     });
-    const message = encryptor.encrypt(plaintext, context);
+    const begun = await encryptor.begin?.(context, source.size);
+    const metadata = metadataOf(job, begun);
+    const beside = await fileOf(job, begun, metadata);
+    const message = begun === undefined ? encryptor.encrypt(plaintext, context) : begun.encrypt(plaintext);
     const hash = job.record && createHash('sha256');
-    const result = await store.put(key, hash === undefined ? message : hashed(message, hash), {
-      ...announced(job, context),
-      metadata: {
-        ...objectMetadata(encryptor, {
-          size: source.size,
-          source: job.sourceToken,
-          mtime: context[MTIME_PAIR],
-        }),
-        ...job.metadata,
-      },
-      condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
-      signal,
-    });
+    const sent = beside === undefined ? message : followed(message, () => beside.place());
+    const result = await store
+      .put(key, hash === undefined ? sent : hashed(sent, hash), {
+        ...announced(job, context),
+        metadata,
+        condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
+        signal,
+      })
+      .catch(async (error: unknown) => {
+        // What it fails with is less than what failed before.
+        await beside?.undo().catch(() => undefined);
+        throw error;
+      });
+    await beside?.settle();
     // They were listed while ours was under way.
     const others = (await unfinished).filter(({ id }) => id !== result.upload);
     if (hash !== undefined) await job.record?.({ key, size: result.size, sha256: hash.digest('hex') });
@@ -94,6 +101,42 @@ export async function put(job: PutJob): Promise<PutReport> {
   } finally {
     await source.close();
   }
+}
+
+/** An envelope that is not bound to its key carries the user's own pairs alone: other readers have to know them all. */
+function contextOf(job: PutJob): Readonly<Record<string, string>> {
+  if (job.encryptor.begin !== undefined) return objectContext(undefined, job.context);
+  return messageContext(job, job.source.stats);
+}
+
+function metadataOf(job: PutJob, begun: BegunMessage | undefined): Metadata {
+  const { source, encryptor, sourceToken } = job;
+  const stats = job.preserve === true ? source.stats : undefined;
+  const mtime = stats && keptPairs(stats)[MTIME_PAIR];
+  return {
+    ...objectMetadata(encryptor, { size: source.size, source: sourceToken, mtime }),
+    ...begun?.metadata,
+    ...job.metadata,
+  };
+}
+
+/** What is in its way is found before anything is sent. */
+async function fileOf(
+  { store, key, signal }: PutJob,
+  begun: BegunMessage | undefined,
+  metadata: Metadata,
+): Promise<BesideObject | undefined> {
+  if (begun?.instruction === undefined) return undefined;
+  const upload = metadata[UPLOAD_ENTRY]!;
+  const beside = new BesideObject({ store, key, bytes: begun.instruction, upload, signal });
+  await beside.look();
+  return beside;
+}
+
+/** The store sees the end, and completes what it has, only after `act`. */
+async function* followed(source: ByteSource, act: () => Promise<void>): AsyncGenerator<Uint8Array> {
+  yield* source;
+  await act();
 }
 
 /**

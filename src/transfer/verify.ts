@@ -2,10 +2,20 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { isIntegrityError, type SealdropError } from '../errors.js';
-import type { ByteSource, Decryptor, Inspector, MessageInfo, ObjectStore, StoredChecksum } from '../ports.js';
+import type {
+  ByteSource,
+  Decryptor,
+  Inspector,
+  MessageInfo,
+  ObjectParts,
+  ObjectStore,
+  ReadPolicy,
+  StoredChecksum,
+} from '../ports.js';
 import type { Binding, Bound } from './context.js';
 import { openMessage, withPlainHint } from './get.js';
 import { readMetadata } from './metadata.js';
+import { partsOf } from './object-parts.js';
 import { counted } from './put.js';
 import { nowhere } from './target.js';
 
@@ -15,6 +25,8 @@ export interface VerifyJob extends Binding {
   inspector: Inspector;
   /** With it, every tag is checked; without, only what anybody could forge. */
   decryptor?: Decryptor;
+  /** What the vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
   signal?: AbortSignal;
   onFound?: (size: number) => void;
   onProgress?: (bytes: number) => void;
@@ -46,9 +58,10 @@ export async function verify(job: VerifyJob): Promise<VerifyReport> {
   const digest = stored === undefined ? undefined : digester(stored);
   try {
     const bytes = counted(observed(body, digest), (total) => job.onProgress?.(total));
+    const parts = partsOf(store, object, signal);
     const opened = await (job.decryptor
-      ? open(bytes, job, job.decryptor, object.metadata)
-      : scan(bytes, job.inspector, object.metadata));
+      ? open(bytes, job, job.decryptor, parts)
+      : scan(bytes, job.inspector, parts));
     const checks = [...opened.checks];
     // After a failure the rest was not read, and no digest of the whole is known.
     if (opened.failure === undefined) checks.push(checkDigest(stored, digest));
@@ -65,15 +78,16 @@ async function open(
   bytes: ByteSource,
   job: VerifyJob,
   decryptor: Decryptor,
-  metadata?: Readonly<Record<string, string>>,
+  parts: ObjectParts,
 ): Promise<Opened> {
   try {
-    const { info, bound, plaintextSize } = await openMessage(bytes, { ...job, decryptor, target: nowhere });
-    if (info.format === 'plain')
+    const opening = { ...job, decryptor, target: nowhere };
+    const { info, bound, plaintextSize } = await openMessage(bytes, opening, parts);
+    if (info.unauthenticated === true)
       return {
         info,
         bound,
-        checks: [NOT_AUTHENTICATED, checkSize(plaintextSize, readMetadata(metadata).size)],
+        checks: [NOT_AUTHENTICATED, checkSize(plaintextSize, readMetadata(parts.metadata).size)],
       };
     const detail = `all of ${plaintextSize} plaintext bytes authenticated`;
     return { info, bound, checks: [{ name: 'integrity', result: 'passed', detail }] };
@@ -83,19 +97,15 @@ async function open(
   }
 }
 
-async function scan(
-  bytes: ByteSource,
-  inspector: Inspector,
-  metadata?: Readonly<Record<string, string>>,
-): Promise<Opened> {
+async function scan(bytes: ByteSource, inspector: Inspector, parts: ObjectParts): Promise<Opened> {
   try {
-    const { info, frames, plaintextSize } = await inspector.scan(bytes);
+    const { info, frames, plaintextSize } = await inspector.scan(bytes, parts);
     const framing = {
       name: 'framing',
       result: 'passed',
       detail: `complete, ${frames === 1 ? 'one frame' : `${frames} frames in order`}`,
     } as const;
-    return { info, checks: [framing, checkSize(plaintextSize, readMetadata(metadata).size)] };
+    return { info, checks: [framing, checkSize(plaintextSize, readMetadata(parts.metadata).size)] };
   } catch (error) {
     if (!isIntegrityError(error)) throw error;
     return { failure: error, checks: [{ name: 'framing', result: 'failed', detail: error.message }] };
@@ -105,7 +115,7 @@ async function scan(
 const NOT_AUTHENTICATED: Check = {
   name: 'integrity',
   result: 'absent',
-  detail: 'a plain object has nothing that authenticates it',
+  detail: 'nothing authenticates its content',
 };
 
 function checkSize(found: number, claimed: number | undefined): Check {

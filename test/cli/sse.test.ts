@@ -321,7 +321,7 @@ describe('--format plain', () => {
       ! {vault}/plain (plain: nothing authenticates it)
       $ sealdrop verify {vault}/plain --format plain
       ! {vault}/plain (10 B stored)
-      !   absent  integrity  a plain object has nothing that authenticates it
+      !   absent  integrity  nothing authenticates its content
       !   passed  size       10 plaintext bytes, the metadata says 10
       !   passed  checksum   md5 da9f2a7ba960b05bf3e76e432ff458aa
       ! checked without the private key: this finds accidents and proves no integrity

@@ -203,7 +203,7 @@ async function jobOf({ from }: Places, context: CopyContext) {
   const { moved, unbound, context: required, overwrite } = options;
   return {
     ...{ encryptor, openerFor, inspector: await environment.parts.openInspector(), overwrite },
-    ...{ binding: from.binding, moved, unbound, context: required },
+    ...{ binding: from.binding, allowed: from.allowed, moved, unbound, context: required },
     move: name === 'mv',
     signal: environment.signal,
   };

@@ -21,7 +21,9 @@ import { assertDistinct, assertOutsideVaults } from '../targets.js';
 import * as tree from '../tree-options.js';
 
 interface OpenOptions
-  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
+  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {
+  releaseUnverified?: boolean;
+}
 
 interface GetOptions extends OpenOptions, tree.TransferTreeOptions {
   overwrite: boolean;
@@ -45,7 +47,8 @@ Examples:
   sealdrop cat s3://lab/data.tar --private-key private_key.pem | tar x
   sealdrop cat s3://lab/2026/results.csv --private-key private_key.pem --quiet | head
 
-What comes out is authenticated piece by piece. If the end is missing or damaged, the exit code says so (5):
+Objects of the S3 Encryption Client have one tag at their end: they are kept in a private temporary file until it was
+checked. What comes out of others is authenticated piece by piece. If the end is missing or damaged, the exit code says so (5):
 look at it before you trust that you have all.`;
 
 export function getCommand(environment: Environment): Command {
@@ -118,9 +121,12 @@ function assertNoConfig(path: string): void {
 export function catCommand(environment: Environment): Command {
   const command = new Command('cat')
     .description('decrypt objects to standard output')
-    .argument(
-      '<source...>',
-      's3://bucket/key, file:///directory/key, message files, or - for standard input',
+    .argument('<source...>', 's3://bucket/key, file:///directory/key, message files, or - for standard input')
+    .addOption(
+      new Option(
+        '--release-unverified',
+        'let content of s3ec objects out as it comes, before its one tag at the end was checked',
+      ),
     );
   return openOptions(command)
     .addHelpText('after', CAT_EXAMPLES)
@@ -143,7 +149,7 @@ export function catCommand(environment: Environment): Command {
 }
 
 function openOptions(command: Command): Command {
-  shared.decryptOptions(shared.formatOption(command));
+  shared.decryptOptions(shared.readingOptions(command));
   shared.bindingOptions(command);
   return shared.outputOptions(shared.storeOptions(command));
 }
@@ -181,7 +187,7 @@ async function openOne(
   const progress = startProgress(output, printable(basename(name)));
   let size: number | undefined;
   try {
-    const { store, key, binding } = vault;
+    const { store, key, binding, allowed } = vault;
     if (key === '' || key.endsWith('/'))
       throw new SealdropError('usage', `${printable(name)} names no object`, {
         hint: 'see what there is: sealdrop ls; with -r all that lies below it is meant',
@@ -192,7 +198,10 @@ async function openOne(
     const target = await openTarget(key, vault);
     const onProgress = (bytes: number) => progress.done(bytes);
     return {
-      report: await get({ store, key, decryptor, target, signal, preserve, binding, ...rules, onProgress }),
+      report: await get({
+        ...{ store, key, decryptor, target, signal, preserve, binding, ...rules, onProgress },
+        ...{ allowed, releaseUnverified: options.releaseUnverified },
+      }),
       size,
     };
   } finally {
@@ -232,11 +241,14 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 function describe({ info, bound, plaintextSize }: OpenReport): object {
-  return { plaintextSize, bound, suite: info.suite, signed: info.signed, context: info.context };
+  const { format, suite, signed, context, description } = info;
+  return { plaintextSize, bound, format, suite, signed, context, description };
 }
 
 function bindingNote(source: string, { bound, info }: OpenReport): string {
   if (info.format === 'plain') return ' (plain: nothing authenticates it)';
+  if (info.unauthenticated === true) return ' (AES/CBC: nothing authenticates it)';
+  if (info.format === 's3ec') return ' (unbound: objects of the S3 Encryption Client name no key)';
   const made = printable(info.context['sealdrop:key'] ?? '');
   if (bound === 'moved') return ` (made for the key ${made})`;
   // What comes through a pipe comes from no store.

@@ -4,6 +4,7 @@ import { SealdropError } from '../../errors.js';
 import type { Inspector, MessageInfo, ObjectInfo, SizeEstimate } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { withPlainHint } from '../../transfer/get.js';
+import { partsOf } from '../../transfer/object-parts.js';
 import { readMetadata, type ObjectFacts } from '../../transfer/metadata.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
@@ -62,7 +63,7 @@ async function look(
         hint: 'see what there is: sealdrop ls',
       });
     const { info: object, body } = await store.get(key, { signal });
-    const info = await inspector.inspect(body).catch((error: unknown) => {
+    const info = await inspector.inspect(body, partsOf(store, object, signal)).catch((error: unknown) => {
       throw withPlainHint(error, object);
     });
     body.destroy();
@@ -73,8 +74,9 @@ async function look(
   }
 }
 
-/** `ours` is a matter of form, not of proof: the header names the key it was made for. */
-function origin({ info, key }: Found): 'sealdrop' | 'foreign' | 'sealdrop, for another key' {
+/** A matter of form, not of proof: the header names the key it was made for, or the metadata our format. */
+function origin({ info, key, facts }: Found): 'sealdrop' | 'foreign' | 'sealdrop, for another key' {
+  if (info.format === 's3ec') return facts.format === undefined ? 'foreign' : 'sealdrop';
   const made = info.context['sealdrop:key'];
   if (made === undefined) return 'foreign';
   return key === undefined || made === key ? 'sealdrop' : 'sealdrop, for another key';
@@ -95,21 +97,47 @@ function asDocument(name: string, found: Found): object {
   };
 }
 
+const KINDS = {
+  esdk: 'AWS Encryption SDK message',
+  s3ec: 'S3 Encryption Client object',
+  plain: 'not encrypted by us',
+};
+const PLACES = { metadata: "object's metadata", 'instruction-file': 'instruction file' };
+
+const pairs = (label: string, of: Readonly<Record<string, string>>): [string, string][] =>
+  Object.entries(of).map(([name, value]) => [label, printable(`${name} = ${value}`)]);
+
 function asText(name: string, found: Found): string {
   const { info, object, plaintext, facts } = found;
   const rows: [string, string][] = [
-    ['format', `${info.format} (AWS Encryption SDK message, version ${info.version})`],
+    ['format', `${info.format} (${KINDS[info.format]}, version ${info.version})`],
     ['origin', origin(found)],
     ['suite', `${info.suiteId} ${info.suite}`],
     ['committing', info.committing ? 'yes' : 'no'],
     ['signed', info.signed ? 'yes' : 'no'],
-    ['frame length', info.frameLength === 0 ? 'unframed' : formatBytes(info.frameLength)],
+    ...(info.format === 'esdk'
+      ? [
+          ['frame length', info.frameLength === 0 ? 'unframed' : formatBytes(info.frameLength)] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
+    ...(info.wrapping === undefined
+      ? []
+      : [
+          ['wrapped by', `${info.wrapping.algorithm}, in the ${PLACES[info.wrapping.at]}`] as [
+            string,
+            string,
+          ],
+        ]),
     ...info.wrappedKeys.map((key): [string, string] => [
       'wrapped to',
       printable(`${key.namespace}/${key.name}`),
     ]),
     ...facts.fingerprints.map((f): [string, string] => ['fingerprint', `${f} (the metadata says so)`]),
-    ...Object.entries(info.context).map(([k, v]): [string, string] => ['context', printable(`${k} = ${v}`)]),
+    ...pairs('context', info.context),
+    ...pairs('description', info.description ?? {}),
   ];
   if (object && plaintext) {
     rows.push(['stored', `${object.size} bytes, ${object.modified.toISOString()}`]);

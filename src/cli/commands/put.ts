@@ -17,10 +17,16 @@ import { warnOfPrivateKey } from '../private-key-warning.js';
 import { startProgress } from '../progress.js';
 import { putTrees } from '../put-tree.js';
 import { assertDistinct } from '../targets.js';
+import { assertCarries, assertTakes, newVaultFor } from '../../transfer/unbound-format.js';
 import * as tree from '../tree-options.js';
 
 interface PutOptions
-  extends shared.EncryptOptions, shared.StoreOptions, shared.OutputOptions, tree.PutTreeOptions {
+  extends
+    shared.EncryptOptions,
+    shared.InstructionOptions,
+    shared.StoreOptions,
+    shared.OutputOptions,
+    tree.PutTreeOptions {
   context: Record<string, string>;
   overwrite: boolean;
   expectedSize?: number;
@@ -68,7 +74,7 @@ export function putCommand(environment: Environment): Command {
   tree.treeOptions(command, 'take directories with all that is in them');
   tree.localTreeOptions(tree.resumeOption(command));
   tree.preserveOption(command, 'keep modification times and permissions');
-  shared.encryptOptions(shared.formatOption(command));
+  shared.encryptOptions(shared.instructionOption(shared.formatOption(command)));
   shared.transferOptions(shared.storeOptions(command));
   return shared
     .outputOptions(command)
@@ -84,16 +90,18 @@ export function putCommand(environment: Environment): Command {
           putRecursively(sources, target, { ...context, manifest }),
         );
       tree.assertNoTreeOptions(options);
-      const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
+      const encryptor = await openEncryptor(target, options, environment);
       if (target === '-' && options.manifest !== undefined)
         throw new SealdropError('usage', 'a manifest is of what is stored in a vault');
       if (target === '-') return encryptToOutput(sources[0]!, { encryptor, options, output });
       // A new vault is made only for something that can be put into it.
       if (!(await anyReadable(sources))) return forEach(sources, environment, output, mustBeReadable);
       await assertPlaceOfNewVault(sources, target, environment);
-      const vault = await environment.parts.openVault(target, 'write', shared.storeSettings(options));
+      const settings = { ...shared.storeSettings(options), ...newVaultFor(encryptor) };
+      const vault = await environment.parts.openVault(target, 'write', settings);
       if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
       try {
+        assertTakes(vault, encryptor);
         assertPlace(vault.key, sources, target);
         await withManifest(options, async (manifest) =>
           forEach(sources, environment, output, (source) =>
@@ -118,7 +126,7 @@ async function putRecursively(
 ): Promise<void> {
   if (target === '-' || names.includes('-'))
     throw new SealdropError('usage', 'standard input and output take one file: leave -r out');
-  const encryptor = await environment.parts.openEncryptor(shared.encryptSettings(options));
+  const encryptor = await openEncryptor(target, options, environment);
   const address = parseAddress(target);
   // The place itself is what may become a vault, not what it lies in.
   const place = address.kind === 'file' && !target.endsWith('/') ? `${target}/` : target;
@@ -128,11 +136,23 @@ async function putRecursively(
     openVault: async () => {
       // A dry run makes no vault.
       const use = options.dryRun === true ? 'plan' : 'write';
-      const vault = await environment.parts.openVault(place, use, shared.storeSettings(options));
+      const settings = { ...shared.storeSettings(options), ...newVaultFor(encryptor) };
+      const vault = await environment.parts.openVault(place, use, settings);
+      assertTakes(vault, encryptor);
       if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
       return vault;
     },
   });
+}
+
+async function openEncryptor(
+  target: string,
+  options: PutOptions,
+  { parts }: Environment,
+): Promise<Encryptor> {
+  const encryptor = await parts.openEncryptor(shared.encryptSettings(options, target));
+  assertCarries(encryptor, options);
+  return encryptor;
 }
 
 function assertSources(sources: readonly string[], target: string): void {

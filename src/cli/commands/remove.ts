@@ -2,6 +2,8 @@ import { Command, Option } from 'commander';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
 import { printable } from '../../printable.js';
+import { removeWithInstruction } from '../../transfer/instruction-file.js';
+import { readMetadata } from '../../transfer/metadata.js';
 import { listTree } from '../../transfer/tree/get-tree.js';
 import { folderPrefix } from '../../transfer/tree/names.js';
 import { removeTree, versionOf } from '../../transfer/tree/remove-tree.js';
@@ -64,8 +66,12 @@ async function removeOne(
       hint: 'all that lies below it is removed with -r',
     });
   // S3 answers that it removed what was never there; a typing mistake should not pass for success.
-  await headOne(store, key, { command: 'rm', signal });
-  await store.remove(key, { signal });
+  const { metadata } = await headOne(store, key, { command: 'rm', signal });
+  // Our other formats have none: looking would be a request more.
+  const { format = '' } = readMetadata(metadata);
+  await (['esdk', 'plain'].includes(format)
+    ? store.remove(key, { signal })
+    : removeWithInstruction(store, key, { signal }));
   output.result({ address: store.address(key), removed: true }, `removed ${printable(store.address(key))}`);
 }
 

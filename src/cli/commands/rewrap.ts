@@ -104,7 +104,7 @@ interface RewrapContext {
 async function run(source: string, vault: Vault, context: RewrapContext): Promise<void> {
   const { options, environment, output, recipients, decryptor } = context;
   const { signal } = environment;
-  const { store, key, binding } = vault;
+  const { store, key, binding, allowed } = vault;
   const onUnopened = unopened(context);
   const below = options.recursive === true ? folderPrefix(key) : undefined;
   await assertThere(source, vault, below, signal);
@@ -118,7 +118,7 @@ async function run(source: string, vault: Vault, context: RewrapContext): Promis
           to: recipients.to.map(({ fingerprint }) => fingerprint),
         });
   const job: RewrapEntryJob = {
-    ...{ store, binding, decryptor, signal, done },
+    ...{ store, binding, allowed, decryptor, signal, done },
     ...{ moved: options.moved, unbound: options.unbound, context: options.context },
     inspector: await environment.parts.openInspector(),
     recipients: recipientsOf(recipients, options, decryptor, onUnopened),

@@ -20,11 +20,13 @@ import { startTreeProgress, type TreeProgress } from '../progress.js';
 import { readSyncKey } from '../sync-key.js';
 import { SyncReport } from '../sync-report.js';
 import { assertOutsideVaults } from '../targets.js';
+import { assertTakes, newVaultFor } from '../../transfer/unbound-format.js';
 import { DEFAULT_FILES, FILTER_HELP, filterOf, filterOptions, type TreeOptions } from '../tree-options.js';
 
 interface SyncOptions
   extends
     shared.EncryptOptions,
+    shared.InstructionOptions,
     shared.DecryptOptions,
     Omit<shared.StoreOptions, 'checksum'>,
     shared.OutputOptions,
@@ -86,7 +88,7 @@ export function syncCommand(environment: Environment): Command {
     )
     .addOption(new Option('--dry-run', 'say what would be done, and do nothing'))
     .addOption(new Option('--force', 'write files named sealdrop.config.json, too'));
-  shared.bindingOptions(shared.bothWaysOptions(command));
+  shared.bindingOptions(shared.bothWaysOptions(shared.syncFormatOptions(command)));
   return shared
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', EXAMPLES + '\n' + FILTER_HELP)
@@ -146,10 +148,12 @@ async function up(source: string, target: string, context: SyncContext): Promise
   const { parts, signal } = environment;
   const root = await realFolder(source);
   const syncKey = await syncKeyOf(options);
-  const encryptor = await parts.openEncryptor(shared.encryptSettings(options));
+  const encryptor = await parts.openEncryptor(shared.encryptSettings(options, target));
   // A dry run makes no vault.
   const use = options.dryRun === true ? 'plan' : 'write';
-  const vault = await parts.openVault(asPlace(target), use, storeSettingsOf(options));
+  const settings = { ...storeSettingsOf(options), ...newVaultFor(encryptor) };
+  const vault = await parts.openVault(asPlace(target), use, settings);
+  assertTakes(vault, encryptor);
   await assertApart(root, vault);
   if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
   const progress = startTreeProgress(output);
@@ -182,7 +186,7 @@ async function down(source: string, target: string, context: SyncContext): Promi
   const progress = startTreeProgress(output);
   const { moved, unbound, context: required, force } = options;
   const direction = syncDown({
-    ...{ root, decryptor, signal, filter: filterOf(options), binding: vault.binding },
+    ...{ root, decryptor, signal, filter: filterOf(options), ...boundOf(vault) },
     ...{ moved, unbound, context: required, force },
     ...(force !== true && { protect: ownFiles(options, environment) }),
     vault: placeOf(vault),
@@ -193,6 +197,8 @@ async function down(source: string, target: string, context: SyncContext): Promi
 }
 
 const storeSettingsOf = ({ checksum: _, ...options }: SyncOptions) => shared.storeSettings(options);
+
+const boundOf = ({ binding, allowed }: Vault) => ({ binding, allowed });
 
 const placeOf = ({ store, key }: Vault) => ({ store, prefix: folderPrefix(key) });
 

@@ -36,8 +36,8 @@ export function trustCommand(environment: Environment): Command {
 /** In words of the file. */
 function documentOf({ vaults, keys, defaults }: Config): object {
   return {
-    vaults: [...vaults].map(([name, { address, binding, settings, sseKeyFile }]) => ({
-      ...{ name, address, binding, ...storeOf(settings) },
+    vaults: [...vaults].map(([name, { settings, sseKeyFile, ...rest }]) => ({
+      ...{ name, ...rest, ...storeOf(settings) },
       ...(sseKeyFile !== undefined && { sse: 'c', sseKeyFile }),
     })),
     defaults: storeOf(defaults),
@@ -66,10 +66,14 @@ const WORDS: Readonly<Record<keyof KeyConfig, string>> = {
 
 function linesOf({ vaults, keys, defaults }: Config): string[] {
   const rows: [string, string][] = [];
-  for (const [name, { address, binding, settings, sseKeyFile }] of vaults) {
+  for (const [name, vault] of vaults) {
+    const { address, binding, settings, sseKeyFile, format, commitmentPolicy, allowLegacy } = vault;
     const more = [
       ...(sseKeyFile === undefined ? [] : [`--sse c --sse-key-file ${sseKeyFile}`]),
       ...(binding === 'allow' ? ['binding: allow'] : []),
+      ...(format === undefined ? [] : [`--format ${format}`]),
+      ...(commitmentPolicy === undefined ? [] : [`--commitment-policy ${commitmentPolicy}`]),
+      ...(allowLegacy === true ? ['--allow-legacy'] : []),
     ];
     rows.push([`vault ${name}`, [address, ...said(settings), ...more].join(' ')]);
   }

@@ -31,7 +31,7 @@ export function verifyCommand(environment: Environment): Command {
     .addOption(
       new Option('--manifest <file>', 'compare a vault, or a prefix in it, with what put --manifest wrote'),
     );
-  shared.decryptOptions(shared.formatOption(command));
+  shared.decryptOptions(shared.readingOptions(command));
   shared.bindingOptions(command);
   return shared
     .outputOptions(shared.storeOptions(command))
@@ -93,12 +93,12 @@ async function verifyOne(name: string, context: VerifyContext): Promise<void> {
   const vault = await environment.parts.openVault(name, 'read', shared.storeSettings(options));
   const progress = startProgress(output, printable(name));
   try {
-    const { store, key, binding } = vault;
+    const { store, key, binding, allowed } = vault;
     const { moved, unbound, context: required } = options;
     if (key === '' || key.endsWith('/'))
       throw new SealdropError('usage', `${printable(name)} names no object`);
     const report = await verify({
-      ...{ store, key, binding, moved, unbound, context: required, inspector, decryptor },
+      ...{ store, key, binding, moved, unbound, context: required, inspector, decryptor, allowed },
       signal: environment.signal,
       onFound: (bytes) => progress.total(bytes),
       onProgress: (bytes) => progress.done(bytes),

@@ -35,13 +35,14 @@ export function createDecryptor(options: DecryptorOptions): Decryptor {
 async function* decryptMessage(
   source: ByteSource,
   options: DecryptorOptions,
-  { held = false, accept }: DecryptOptions,
+  { held = false, accept, allowed = {} }: DecryptOptions,
 ): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   let material: NodeDecryptionMaterial | undefined;
   try {
     const header = await readHeader(reader);
-    assertAllowed(header, options, held);
+    const { commitmentPolicy = allowed.commitmentPolicy } = options;
+    assertAllowed(header, { ...options, commitmentPolicy }, held);
     material = await unwrap(header, options.keyring);
     const getDecipher = openHeader(header, material);
     accept?.(header.info);

@@ -31,14 +31,15 @@ export function createS3ecDecryptor(options: S3ecDecryptorOptions): Decryptor {
 
 async function* decryptObject(
   source: ByteSource,
-  { keys, ...policy }: S3ecDecryptorOptions,
-  { parts, accept, held = false, unverified = false }: DecryptOptions,
+  { keys, ...own }: S3ecDecryptorOptions,
+  { parts, accept, allowed = {}, held = false, unverified = false }: DecryptOptions,
 ): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   try {
     if (parts === undefined) throw bodyAlone();
     const header = await readHeader(parts);
-    assertAllowed(header, policy);
+    const { commitmentPolicy = allowed.commitmentPolicy, allowLegacy = allowed.allowLegacy } = own;
+    assertAllowed(header, { commitmentPolicy, allowLegacy });
     assertPossibleSize(header.content, parts.size);
     let early = held || unverified;
     // Whoever judges the header may still say that it keeps everything back.

@@ -179,6 +179,7 @@ export function infoOf({
     suiteId: suiteIdText(content),
     committing: content.committing,
     signed: false,
+    ...(content.legacy && { unauthenticated: true }),
     frameLength: 0,
     headerLength: 0,
     messageId: messageId?.toString('base64') ?? '',

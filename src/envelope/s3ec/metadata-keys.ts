@@ -24,4 +24,3 @@ export const V3_CONTEXT = 'x-amz-t';
 
 /** On the instruction file itself: that it is one. */
 export const INSTRUCTION_FILE_MARK = 'x-amz-crypto-instr-file';
-export const INSTRUCTION_SUFFIX = '.instruction';

@@ -1,13 +1,22 @@
 /** An object under another key, or in another vault: opened, and encrypted again bound to where it goes. */
 import { crc32 } from 'node:zlib';
 import { isSealdropError, SealdropError } from '../../errors.js';
-import type { ByteSource, Decryptor, Inspector, MessageInfo, ObjectStore, PutResult } from '../../ports.js';
+import type {
+  ByteSource,
+  Decryptor,
+  Inspector,
+  MessageInfo,
+  ObjectStore,
+  PutResult,
+  ReadPolicy,
+} from '../../ports.js';
 import { printable } from '../../printable.js';
 import { assertStorableKey } from '../../vault-key.js';
 import { checkBinding, type Binding, type Bound } from '../context.js';
 import { withPlainHint } from '../get.js';
+import { partsOf } from '../object-parts.js';
 import { assertAbsent } from '../put.js';
-import { beginOpening } from './opening.js';
+import { beginOpening, Peekable } from './opening.js';
 import { wasReplaced } from './rewrap.js';
 import { keptContext, seal, type Sealing, type SealReport } from './seal.js';
 
@@ -21,6 +30,8 @@ export interface CopyJob extends Binding, Sealing {
   to: Place;
   decryptor: Decryptor;
   inspector: Inspector;
+  /** What the vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
   /** Asked for the opener of a message with this context, where none is given. */
   openerFor?: ((context: Readonly<Record<string, string>>) => Promise<Decryptor | undefined>) | undefined;
   /** False: refuse to replace an object. Default true. */
@@ -50,9 +61,12 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
   const { info: source, body } = await from.store.get(from.key, { signal });
   try {
     let bound: Bound = 'bound';
-    const opening = await beginOpening(body, decryptor, (info) => {
-      bound = checkBinding(info, from.key, job);
-    });
+    const message = new Peekable(body);
+    const parts = partsOf(from.store, source, signal);
+    assertMessage(await job.inspector.inspect(message.beginning, parts), from);
+    const judge = (info: MessageInfo) => void (bound = checkBinding(info, from.key, job));
+    const beside = { parts, allowed: job.allowed };
+    const opening = await beginOpening(message.whole(), decryptor, judge, beside);
     const sent = { crc: 0 };
     const context = keptContext(opening.info, to.key);
     const opener = job.opener ?? (await job.openerFor?.(context));
@@ -74,6 +88,18 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
   } finally {
     body.destroy();
   }
+}
+
+/** @throws SealdropError `usage`: what is copied is bound to its new key, which an s3ec object cannot be */
+function assertMessage({ format }: MessageInfo, { store, key }: Place): void {
+  if (format !== 's3ec') return;
+  throw new SealdropError(
+    'usage',
+    `${printable(store.address(key))} is an object of the S3 Encryption Client, which is bound to no key`,
+    {
+      hint: 'every S3 tool copies it as it is, with its instruction file where it has one; or take it out and store it again: sealdrop get, sealdrop put',
+    },
+  );
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Reading a message up to its header, to decide what becomes of it, and then all of it from one request. */
-import type { ByteSource, Decryptor, MessageInfo } from '../../ports.js';
+import type { ByteSource, Decryptor, DecryptOptions, MessageInfo } from '../../ports.js';
 
 /** A source whose beginning can be looked at before it is read. */
 export class Peekable {
@@ -52,13 +52,16 @@ export async function beginOpening(
   message: ByteSource,
   decryptor: Decryptor,
   accept: (info: MessageInfo) => void,
+  beside: Pick<DecryptOptions, 'parts' | 'allowed'> = {},
 ): Promise<Opening> {
   let info: MessageInfo | undefined;
   const opened = decryptor.decrypt(message, {
+    ...beside,
     held: true,
     accept: (judged) => {
       accept(judged);
       info = judged;
+      return undefined;
     },
   });
   const pieces = opened[Symbol.asyncIterator]();

@@ -1,11 +1,12 @@
 /** Other recipients for an object that is there: opened and encrypted again in one stream, in its own place. */
 import { isSealdropError, SealdropError } from '../../errors.js';
-import type { Decryptor, Inspector, MessageInfo, ObjectInfo, ObjectStore } from '../../ports.js';
+import type { Decryptor, Inspector, MessageInfo, ObjectInfo, ObjectStore, ReadPolicy } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { assertStorableKey } from '../../vault-key.js';
 import { checkBinding, type Binding, type Bound } from '../context.js';
 import { withPlainHint } from '../get.js';
 import { readMetadata, type ObjectFacts } from '../metadata.js';
+import { partsOf } from '../object-parts.js';
 import { beginOpening, Peekable } from './opening.js';
 import { keptContext, seal, type Sealing, type SealReport } from './seal.js';
 
@@ -13,6 +14,8 @@ export interface RewrapJob extends Binding {
   store: ObjectStore;
   key: string;
   inspector: Inspector;
+  /** What the vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
   /** Opens the object. Without one nothing is done: what would be is told. */
   decryptor?: Decryptor | undefined;
   /**
@@ -61,7 +64,8 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
   const { info: old, body } = await store.get(key, { signal });
   try {
     const message = new Peekable(body);
-    const info = await inspector.inspect(message.beginning);
+    const info = await inspector.inspect(message.beginning, partsOf(store, old, signal));
+    assertMessage(info, store.address(key));
     const found = { key, info, old };
     // A signed message's is known for certain when it has been read.
     const plaintextSize = inspector.plaintextSize(info, old.size).bytes;
@@ -91,9 +95,8 @@ async function sealAgain(
 ): Promise<SealReport & { bound: Bound }> {
   const { store, key, inspector, boundTo, unconditional, signal } = job;
   let bound: Bound = 'bound';
-  const opening = await beginOpening(message.whole(), decryptor, (info) => {
-    bound = judge(info, job);
-  });
+  const accept = (info: MessageInfo) => void (bound = judge(info, job));
+  const opening = await beginOpening(message.whole(), decryptor, accept, { allowed: job.allowed });
   const context = newContext(opening.info, job);
   const report = await seal({
     ...{
@@ -127,6 +130,16 @@ function judge(info: MessageInfo, job: RewrapJob): Bound {
   throw new SealdropError('wrong_object', `the message ${bound}, not for ${printable(boundTo)}`, {
     hint: 'only what was moved as a whole tree is bound anew: somebody may have swapped this object',
   });
+}
+
+/** @throws SealdropError `usage` */
+function assertMessage({ format }: MessageInfo, address: string): void {
+  if (format !== 's3ec') return;
+  throw new SealdropError(
+    'usage',
+    `${printable(address)} is an object of the S3 Encryption Client: only messages of --format esdk are rewrapped`,
+    { hint: 'take it out and store it again for another key: sealdrop get, sealdrop put' },
+  );
 }
 
 async function assertSame({ store, key, signal }: RewrapJob, { etag }: ObjectInfo): Promise<void> {

@@ -1,6 +1,6 @@
 /** From a vault into a folder. */
 import { SealdropError } from '../../errors.js';
-import type { Decryptor } from '../../ports.js';
+import type { Decryptor, ReadPolicy } from '../../ports.js';
 import { printable } from '../../printable.js';
 import type { Secret } from '../../secret.js';
 import { timeText } from '../attributes.js';
@@ -23,6 +23,8 @@ export interface DownOptions extends Binding {
   root: string;
   vault: VaultPlace;
   decryptor: Decryptor;
+  /** What the vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
   filter: TreeFilter;
   /** Write a configuration of sealdrop's, too. */
   force?: boolean;

@@ -3,6 +3,7 @@ import { isSealdropError, SealdropError } from '../../errors.js';
 import type { ObjectInfo, ObjectStore } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { keyProblem } from '../../vault-key.js';
+import { removeWithInstruction } from '../instruction-file.js';
 import type { TreeFilter } from '../tree/filter.js';
 import { listTree } from '../tree/get-tree.js';
 import { DIRECTORY_MARKER } from '../tree/names.js';
@@ -18,14 +19,14 @@ export interface VaultPlace {
   readonly prefix: string;
 }
 
-/** Objects in order; markers of folders are no content. */
+/** Objects in order; markers of folders and instruction files are no content. */
 export async function* vaultEntries(
   place: VaultPlace,
   options: { filter: TreeFilter; signal: AbortSignal },
 ): AsyncGenerator<VaultEntry> {
-  for await (const { info, path } of listTree({ ...place, ...options })) {
+  for await (const { info, path, instruction } of listTree({ ...place, ...options })) {
     const name = path.slice(path.lastIndexOf('/') + 1);
-    const isMarker = name === DIRECTORY_MARKER || (name === '' && info.size === 0);
+    const isMarker = instruction === true || name === DIRECTORY_MARKER || (name === '' && info.size === 0);
     if (!isMarker) yield { path, regular: true, info };
   }
 }
@@ -44,7 +45,7 @@ export async function removeObject(
   const problem = keyProblem(path);
   if (problem !== undefined)
     throw new SealdropError('key_not_storable', `${printable(key)} is left alone: ${problem}`);
-  await store.remove(key, { ifMatch: info.etag, signal }).catch((cause: unknown) => {
+  await removeWithInstruction(store, key, { ifMatch: info.etag, signal }).catch((cause: unknown) => {
     if (!isSealdropError(cause) || cause.code !== 'precondition_failed') throw cause;
     const address = printable(store.address(key));
     throw new SealdropError('source_changed', `${address} is another by now: it is left alone`, { cause });

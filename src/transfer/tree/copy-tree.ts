@@ -27,7 +27,8 @@ export async function copyTree(job: CopyTreeJob): Promise<TreeReport> {
     listTree(listed),
     job,
     ({ info, path }) => ({ path, key: info.key }),
-    async ({ info: { key, size }, path }) => {
+    async ({ info: { key, size }, path, instruction }) => {
+      if (instruction === true) return { path, key, outcome: 'left_out', why: 'instruction_file' };
       // What consoles make to show a folder; no message of anybody's is empty.
       if (size === 0 && (path === '' || path.endsWith('/')))
         return { path, key, outcome: 'left_out', why: 'folder_marker' };

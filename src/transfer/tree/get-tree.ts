@@ -1,9 +1,16 @@
 /** What lies below a prefix of a vault, into a local tree. */
 import { throwIfAborted } from '../../errors.js';
-import type { Decryptor, ObjectInfo, ObjectStore } from '../../ports.js';
+import {
+  INSTRUCTION_SUFFIX,
+  type Decryptor,
+  type ObjectInfo,
+  type ObjectStore,
+  type ReadPolicy,
+} from '../../ports.js';
 import { isEmptyDirectory, parseTime } from '../attributes.js';
 import type { Binding } from '../context.js';
 import { get, type OpenReport } from '../get.js';
+import { findInstruction, mayBeInstructionFile } from '../instruction-file.js';
 import { readMetadata } from '../metadata.js';
 import { nowhere } from '../target.js';
 import type { TreeFilter } from './filter.js';
@@ -15,6 +22,8 @@ import { runTree, type TreeEvent, type TreeReport, type TreeRunOptions } from '.
 export interface FileGetting extends Binding {
   store: ObjectStore;
   decryptor: Decryptor;
+  /** What the vault is configured to allow, where the decryptor was not told. */
+  allowed?: ReadPolicy | undefined;
   /** Give files the modification times and permissions that their messages carry. */
   preserve?: boolean;
   signal?: AbortSignal;
@@ -37,6 +46,8 @@ export interface GetTreeJob extends FileGetting, Omit<TreeRunOptions, 'signal'> 
 interface Item {
   readonly info: ObjectInfo;
   readonly path: string;
+  /** It is no object by itself: the wrapped key of the one beside it lies there. */
+  readonly instruction?: true;
 }
 
 /** @throws SealdropError what listing the vault fails with, `interrupted` */
@@ -66,12 +77,28 @@ export async function* listTree({
     if (!info.key.startsWith(prefix)) continue;
     const path = info.key.slice(prefix.length);
     // No pattern is tried on what is too long to be a key.
-    if (path.length > MAX_KEY || (filter?.takes(path) ?? true)) yield { info, path };
+    const takes = (name: string) => path.length > MAX_KEY || (filter?.takes(name) ?? true);
+    const of = await objectOf(info, store, signal);
+    if (of === undefined) {
+      if (takes(path)) yield { info, path };
+    } else if (takes(of.slice(prefix.length))) yield { info, path, instruction: true };
   }
 }
 
-async function getEntry({ info, path }: Item, job: GetTreeJob): Promise<TreeEvent> {
+/** The key that an instruction file belongs to: it goes where its object goes. */
+async function objectOf(
+  info: ObjectInfo,
+  store: ObjectStore,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  if (!mayBeInstructionFile(info)) return undefined;
+  const key = info.key.slice(0, -INSTRUCTION_SUFFIX.length);
+  return (await findInstruction(store, key, signal)) && key;
+}
+
+async function getEntry({ info, path, instruction }: Item, job: GetTreeJob): Promise<TreeEvent> {
   const { key } = info;
+  if (instruction === true) return { path, key, outcome: 'left_out', why: 'instruction_file' };
   // What consoles make to show a folder; no message of anybody's is empty.
   if (info.size === 0 && (path === '' || path.endsWith('/')))
     return { path, key, outcome: 'left_out', why: 'folder_marker' };

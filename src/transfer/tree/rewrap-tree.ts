@@ -33,8 +33,9 @@ export async function rewrapTree(job: RewrapTreeJob): Promise<TreeReport> {
     listTree({ ...job, signal: job.signal! }),
     job,
     ({ info, path }) => ({ path, key: info.key }),
-    async ({ info, path }) => {
+    async ({ info, path, instruction }) => {
       const { key, size } = info;
+      if (instruction === true) return { path, key, outcome: 'left_out', why: 'instruction_file' };
       // What consoles make to show a folder; no message of anybody's is empty.
       if (size === 0 && (path === '' || path.endsWith('/')))
         return { path, key, outcome: 'left_out', why: 'folder_marker' };

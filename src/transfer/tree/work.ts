@@ -20,7 +20,7 @@ export interface TreeEvent {
   readonly outcome: 'done' | 'present' | 'planned' | 'left_out' | 'failed';
   /** Of plaintext; of a planned download or removal as stored. */
   readonly bytes?: number;
-  readonly why?: LeftOut | 'folder_marker';
+  readonly why?: LeftOut | 'folder_marker' | 'instruction_file';
   readonly error?: unknown;
   readonly put?: PutReport;
   readonly opened?: OpenReport;

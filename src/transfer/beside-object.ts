@@ -1,0 +1,141 @@
+/**
+ * Writes an object's instruction file so that the two belong together: docs/decisions/0015-instruction-files.md.
+ */
+import { randomUUID } from 'node:crypto';
+import { isSealdropError, SealdropError } from '../errors.js';
+import { UPLOAD_ENTRY, type ObjectInfo, type ObjectStore } from '../ports.js';
+import { printable } from '../printable.js';
+import { assertStorableKey } from '../vault-key.js';
+import {
+  instructionKey,
+  isInstructionFile,
+  readInstruction,
+  type InstructionFile,
+} from './instruction-file.js';
+
+/** As the S3 Encryption Clients mark theirs; nobody requires it. */
+const MARK = { 'x-amz-crypto-instr-file': 'true' };
+/** Writers that meet there again and again: each round settles one of them. */
+const ROUNDS = 5;
+
+export interface BesideJob {
+  readonly store: ObjectStore;
+  /** Of the object. */
+  readonly key: string;
+  readonly bytes: Uint8Array;
+  /** `UPLOAD_ENTRY` of the object. */
+  readonly upload: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The file of one object that is being written. */
+export class BesideObject {
+  readonly #job: BesideJob;
+  readonly #at: string;
+  #before: InstructionFile | undefined;
+  #etag: string | undefined;
+
+  /** @throws SealdropError `key_not_storable` */
+  constructor(job: BesideJob) {
+    this.#job = job;
+    this.#at = instructionKey(job.key);
+    assertStorableKey(this.#at);
+    job.store.assertStorable(this.#at);
+  }
+
+  /**
+   * What lies there now, which the file will take the place of.
+   * @throws SealdropError `target_exists` where it is no instruction file
+   */
+  async look(): Promise<void> {
+    const { store, key, signal } = this.#job;
+    const found = await readInstruction(store, key, signal).catch((error: unknown) => {
+      if (isSealdropError(error) && error.code === 'instruction_file') throw this.#notOurs(error);
+      throw error;
+    });
+    if (found !== undefined && !isInstructionFile(found.bytes)) throw this.#notOurs();
+    this.#before = found;
+  }
+
+  /** Writes the file: when all of the object is at the store, and before it is seen. */
+  async place(): Promise<void> {
+    await this.look();
+    this.#etag = await this.#write(this.#job.bytes, this.#before?.info);
+  }
+
+  /** The object was not stored: what lay there before lies there again. */
+  async undo(): Promise<void> {
+    const etag = this.#etag;
+    if (etag === undefined || (await this.#isOurs())) return;
+    const { store } = this.#job;
+    const ours = { etag };
+    const undone =
+      this.#before === undefined
+        ? store.remove(this.#at, { ifMatch: etag })
+        : this.#write(this.#before.bytes, ours);
+    // Somebody else has written there meanwhile: that is theirs.
+    await undone.catch((error: unknown) => {
+      if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
+    });
+  }
+
+  /**
+   * The object is there. Where another writer has replaced the file and not the object, the file is written again.
+   * @throws SealdropError `upload_corrupted`
+   */
+  async settle(): Promise<void> {
+    const { store, bytes, signal } = this.#job;
+    for (let round = 0; round < ROUNDS; round++) {
+      const found = await store.head(this.#at, signal && { signal }).catch((error: unknown) => {
+        if (isSealdropError(error) && error.code === 'object_not_found') return undefined;
+        throw error;
+      });
+      if (found?.etag === this.#etag || !(await this.#isOurs())) return;
+      await this.#write(bytes, found).then(
+        (etag) => (this.#etag = etag),
+        (error: unknown) => {
+          if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
+        },
+      );
+    }
+    throw new SealdropError(
+      'upload_corrupted',
+      `${printable(store.address(this.#at))} is written by somebody else again and again`,
+      { retryable: true, hint: 'store it again when nobody else does' },
+    );
+  }
+
+  async #write(bytes: Uint8Array, over: Pick<ObjectInfo, 'etag'> | undefined): Promise<string> {
+    const { store, signal } = this.#job;
+    const { etag } = await store.put(this.#at, one(bytes), {
+      size: bytes.length,
+      metadata: { ...MARK, [UPLOAD_ENTRY]: randomUUID() },
+      condition: over === undefined ? { absent: true } : { ifMatch: over.etag },
+      ...(signal && { signal }),
+    });
+    return etag;
+  }
+
+  /** Whether the object that is there now is the one that this file is of. */
+  async #isOurs(): Promise<boolean> {
+    const { store, key, upload } = this.#job;
+    try {
+      return (await store.head(key)).metadata?.[UPLOAD_ENTRY] === upload;
+    } catch (error) {
+      if (isSealdropError(error) && error.code === 'object_not_found') return false;
+      throw error;
+    }
+  }
+
+  #notOurs(cause?: unknown): SealdropError {
+    const address = printable(this.#job.store.address(this.#at));
+    return new SealdropError('target_exists', `${address} is there, and is no instruction file`, {
+      cause,
+      hint: 'it would be lost: name another key, or leave --instruction-file out',
+    });
+  }
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
