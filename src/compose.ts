@@ -5,7 +5,13 @@
 import { access, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
 import { parseAddress, type Address } from './address.js';
-import { openS3ecWrappingKey, openUnwrapping, openWrappingKeys, readPublicKeys } from './compose-keys.js';
+import {
+  openS3ecUnwrappingKeys,
+  openS3ecWrappingKey,
+  openUnwrapping,
+  openWrappingKeys,
+  readPublicKeys,
+} from './compose-keys.js';
 import type {
   DecryptSettings,
   EncryptSettings,
@@ -18,7 +24,7 @@ import type {
 } from './config/settings.js';
 import { SealdropError } from './errors.js';
 import type { AwsSettings, Operations } from './operations.js';
-import type { BucketAdmin, Decryptor, Encryptor, Inspector } from './ports.js';
+import type { BucketAdmin, Decryptor, Encryptor, Inspector, UnverifiedRanges } from './ports.js';
 import { printable } from './printable.js';
 import type { RawStore } from './raw-store.js';
 import { realTarget } from './real-path.js';
@@ -174,6 +180,16 @@ export async function openDecryptor(settings: DecryptSettings): Promise<Decrypto
   return createAnyDecryptor({ esdk, s3ec });
 }
 
+/**
+ * Ranges of s3ec objects, which nothing authenticates.
+ * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind
+ */
+export async function openUnverifiedRanges(settings: DecryptSettings): Promise<UnverifiedRanges> {
+  const { createS3ecRanges } = await import('./envelope/s3ec/range.js');
+  const { commitmentPolicy, allowLegacy } = settings;
+  return createS3ecRanges({ keys: await openS3ecUnwrappingKeys(settings), commitmentPolicy, allowLegacy });
+}
+
 export async function openInspector(): Promise<Inspector> {
   const { createAnyInspector } = await import('./envelope/any.js');
   const { esdkInspector } = await import('./envelope/esdk/inspect.js');
@@ -242,6 +258,7 @@ export const parts: Parts = {
   openRecipients: async (settings) => (await import('./compose-rewrap.js')).openRecipients(settings),
   openDecryptor,
   openInspector,
+  openUnverifiedRanges,
   readPublicKeys,
   generateKeyPair,
   readSecret,

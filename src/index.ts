@@ -119,7 +119,14 @@ export async function decryptStream(settings: DecryptSettings & { context?: Pair
   );
 }
 
-export { generateKeyPair, openDecryptor, openEncryptor, openInspector, openVault } from './compose.js';
+export {
+  generateKeyPair,
+  openDecryptor,
+  openEncryptor,
+  openInspector,
+  openUnverifiedRanges,
+  openVault,
+} from './compose.js';
 export type {
   DecryptSettings,
   EncryptSettings,

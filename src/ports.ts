@@ -544,6 +544,33 @@ export interface Decryptor {
   decrypt(source: ByteSource, options?: DecryptOptions): ByteSource;
 }
 
+/** Of the plaintext, in bytes, as in HTTP: both included; without `last` to the end; or the last so many. */
+export type PlaintextRange = { readonly first: number; readonly last?: number } | { readonly suffix: number };
+
+export interface UnverifiedRange {
+  readonly info: MessageInfo;
+  /** Of the plaintext: what will come. Both included. */
+  readonly first: number;
+  readonly last: number;
+  /** Of the body: what has to be fetched for it, from the beginning of a block. Both included; never the tag. */
+  readonly fetch: { readonly first: number; readonly last: number };
+  /**
+   * Exactly the range, from exactly the bytes of `fetch`. May be called once.
+   * @throws SealdropError through the iterator: `truncated`, `trailing_data`
+   */
+  decryptUnverified(fetched: ByteSource): ByteSource;
+}
+
+/** Reads parts of objects whose one tag is at their end: nothing authenticates what comes. */
+export interface UnverifiedRanges {
+  /**
+   * @param allowed what the object's vault is configured to allow, where the reader was not told
+   * @throws SealdropError an integrity code; `usage` for a content that has no ranges, a range that is none, or one behind the
+   * end; what the keys fail with
+   */
+  open(parts: ObjectParts, range: PlaintextRange, allowed?: ReadPolicy): Promise<UnverifiedRange>;
+}
+
 /** What can be known of a message without a key. */
 export interface ScanResult {
   readonly info: MessageInfo;

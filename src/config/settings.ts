@@ -18,6 +18,7 @@ import type {
   ReadPolicy,
   Recipient,
   ServerSideEncryption,
+  UnverifiedRanges,
 } from '../ports.js';
 import type { RawStore } from '../raw-store.js';
 import type { Secret } from '../secret.js';
@@ -169,6 +170,8 @@ export interface Parts {
   openRecipients(settings: RecipientSettings): Promise<Recipients>;
   openDecryptor(settings: DecryptSettings): Promise<Decryptor>;
   openInspector(): Promise<Inspector>;
+  /** Of s3ec objects. */
+  openUnverifiedRanges(settings: DecryptSettings): Promise<UnverifiedRanges>;
   /** The keys that `openEncryptor` would wrap to. */
   readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]>;
   generateKeyPair(passphrase?: Secret): Promise<KeyPair>;

@@ -1,13 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { parseAddress } from '../../address.js';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
-import type { Decryptor } from '../../ports.js';
+import type { Decryptor, PlaintextRange } from '../../ports.js';
 import { printable } from '../../printable.js';
 import type { Binding } from '../../transfer/context.js';
 import { get, openMessage, type OpenReport } from '../../transfer/get.js';
+import { getRangeUnverified } from '../../transfer/get-range.js';
 import { openFileTarget, streamTarget, type Target } from '../../transfer/target.js';
 import { isConfig } from '../../transfer/tree/names.js';
 import { forEach, openOutput, type Environment } from '../command.js';
@@ -21,8 +22,11 @@ import { assertDistinct, assertOutsideVaults } from '../targets.js';
 import * as tree from '../tree-options.js';
 
 interface OpenOptions
-  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {
+  extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
+
+interface CatOptions extends OpenOptions {
   releaseUnverified?: boolean;
+  range?: PlaintextRange;
 }
 
 interface GetOptions extends OpenOptions, tree.TransferTreeOptions {
@@ -127,25 +131,86 @@ export function catCommand(environment: Environment): Command {
         '--release-unverified',
         'let content of s3ec objects out as it comes, before its one tag at the end was checked',
       ),
+    )
+    .addOption(
+      new Option(
+        '--range <first-last>',
+        'with --release-unverified: these bytes alone of an s3ec object (0-99, 100-, or -50 for the last 50)',
+      ).argParser(parseRange),
     );
   return openOptions(command)
     .addHelpText('after', CAT_EXAMPLES)
-    .action(async (sources: string[], options: OpenOptions) => {
+    .action(async (sources: string[], options: CatOptions) => {
       const output = openOutput(environment, { ...options, contentOnStdout: true });
-      const decryptor = await openDecryptor(environment, options);
+      const { range } = options;
+      if (range !== undefined) assertRange(options);
+      const open =
+        range === undefined
+          ? await wholeOf(options, environment, output)
+          : await partOf(range, options, environment);
       await forEach(sources, environment, output, async (source) => {
-        const openTarget = () => Promise.resolve(streamTarget(process.stdout));
-        const { report, size } = await openOne(source, openTarget, {
-          environment,
-          options,
-          decryptor,
-          output,
-        });
+        const { report, size } = await open(source);
         const note = bindingNote(source, report);
         if (output.json) output.document({ source, target: '-', size, ...describe(report) });
         else if (note !== '') output.note(`${printable(source)}${note}`);
       });
     });
+}
+
+type Opened = { report: OpenReport; size?: number };
+
+async function wholeOf(
+  options: CatOptions,
+  environment: Environment,
+  output: Output,
+): Promise<(source: string) => Promise<Opened>> {
+  const decryptor = await openDecryptor(environment, options);
+  const { releaseUnverified } = options;
+  const openTarget = () => Promise.resolve(streamTarget(process.stdout));
+  return (source) =>
+    openOne(source, openTarget, { environment, options, decryptor, output, releaseUnverified });
+}
+
+async function partOf(
+  range: PlaintextRange,
+  options: CatOptions,
+  { parts, signal }: Environment,
+): Promise<(source: string) => Promise<Opened>> {
+  const ranges = await parts.openUnverifiedRanges(shared.decryptSettings(options));
+  const { moved, unbound, context } = options;
+  return async (source) => {
+    if (parseAddress(source).kind === 'stdio')
+      throw new SealdropError('usage', 'a range is read of an object, and standard input is none');
+    const vault = await parts.openVault(source, 'read', shared.storeSettings(options));
+    try {
+      const { store, key, binding, allowed } = vault;
+      const rules = { binding, allowed, moved, unbound, context };
+      const target = streamTarget(process.stdout);
+      return { report: await getRangeUnverified({ ...rules, store, key, range, ranges, target, signal }) };
+    } finally {
+      vault.store.close();
+    }
+  };
+}
+
+/** @throws SealdropError `usage` */
+function assertRange({ releaseUnverified }: CatOptions): void {
+  if (releaseUnverified === true) return;
+  throw new SealdropError(
+    'usage',
+    '--range gives out what nothing authenticates: the tag is over the whole object',
+    {
+      hint: 'if that will do: --range with --release-unverified; else cat or get the whole object',
+    },
+  );
+}
+
+function parseRange(text: string): PlaintextRange {
+  const [, first = '', last = ''] = /^(\d{0,15})-(\d{0,15})$/.exec(text) ?? [];
+  if (first === '' && last === '')
+    throw new InvalidArgumentError('It must be as 0-99, 100- or -50: first and last byte, both included.');
+  if (first === '') return { suffix: Number(last) };
+  return { first: Number(first), ...(last !== '' && { last: Number(last) }) };
 }
 
 function openOptions(command: Command): Command {
@@ -164,12 +229,13 @@ interface OpenContext {
   decryptor: Decryptor;
   output: Output;
   preserve?: boolean;
+  releaseUnverified?: boolean | undefined;
 }
 
 async function openOne(
   name: string,
   openTarget: (key: string, vault?: Vault) => Promise<Target>,
-  { environment, options, decryptor, output, preserve }: OpenContext,
+  { environment, options, decryptor, output, preserve, releaseUnverified }: OpenContext,
 ): Promise<{ report: OpenReport; size?: number }> {
   const { signal, parts } = environment;
   const rules: Omit<Binding, 'binding'> = {
@@ -200,7 +266,7 @@ async function openOne(
     return {
       report: await get({
         ...{ store, key, decryptor, target, signal, preserve, binding, ...rules, onProgress },
-        ...{ allowed, releaseUnverified: options.releaseUnverified },
+        ...{ allowed, releaseUnverified },
       }),
       size,
     };

@@ -6,20 +6,20 @@
  */
 import { createDecipheriv, type Decipher, type DecipherGCM } from 'node:crypto';
 import { SealdropError } from '../../errors.js';
-import type { ByteSource, DecryptOptions, Decryptor, S3ecUnwrappingKeys } from '../../ports.js';
+import type { ByteSource, DecryptOptions, Decryptor, ReadPolicy, S3ecUnwrappingKeys } from '../../ports.js';
 import { ByteReader } from '../byte-reader.js';
 import { TAG_BYTES } from './algorithms.js';
 import { assertPossibleSize, trailingData, truncated } from './body-size.js';
 import { withContentKey } from './content-key.js';
 import { infoOf, readHeader, type S3ecHeader } from './header.js';
 import { V3_AAD, V3_IV } from './key-derivation.js';
-import { assertAllowed, type S3ecReadPolicy } from './policy.js';
+import { assertAllowed, policyOf } from './policy.js';
 
 const PIECE = 64 * 1024;
 /** What is kept in memory until the tag was checked. */
 const MAX_KEPT = 64 * 1024 * 1024;
 
-export interface S3ecDecryptorOptions extends S3ecReadPolicy {
+export interface S3ecDecryptorOptions extends ReadPolicy {
   /** Consulted only after the policy allowed the object. */
   readonly keys: S3ecUnwrappingKeys;
 }
@@ -32,14 +32,13 @@ export function createS3ecDecryptor(options: S3ecDecryptorOptions): Decryptor {
 async function* decryptObject(
   source: ByteSource,
   { keys, ...own }: S3ecDecryptorOptions,
-  { parts, accept, allowed = {}, held = false, unverified = false }: DecryptOptions,
+  { parts, accept, allowed, held = false, unverified = false }: DecryptOptions,
 ): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   try {
     if (parts === undefined) throw bodyAlone();
     const header = await readHeader(parts);
-    const { commitmentPolicy = allowed.commitmentPolicy, allowLegacy = allowed.allowLegacy } = own;
-    assertAllowed(header, { commitmentPolicy, allowLegacy });
+    assertAllowed(header, policyOf(own, allowed));
     assertPossibleSize(header.content, parts.size);
     let early = held || unverified;
     // Whoever judges the header may still say that it keeps everything back.

@@ -1,17 +1,16 @@
 /** What may be read and written at all. Judged before any key is asked. */
 import { SealdropError } from '../../errors.js';
-import type { CommitmentPolicyName } from '../../ports.js';
+import type { CommitmentPolicyName, ReadPolicy } from '../../ports.js';
 import type { S3ecHeader } from './header.js';
 
-export interface S3ecReadPolicy {
-  /** Names as in the S3 Encryption Client. Default REQUIRE_ENCRYPT_REQUIRE_DECRYPT: V3 only. */
-  readonly commitmentPolicy?: CommitmentPolicyName | undefined;
-  /** Wrapped keys that are bound to no content algorithm, and content that nothing authenticates. Default false. */
-  readonly allowLegacy?: boolean | undefined;
-}
+/** What a reader was told goes before what the object's vault allows. */
+export const policyOf = (own: ReadPolicy, allowed: ReadPolicy = {}): ReadPolicy => ({
+  commitmentPolicy: own.commitmentPolicy ?? allowed.commitmentPolicy,
+  allowLegacy: own.allowLegacy ?? allowed.allowLegacy,
+});
 
 /** @throws SealdropError `policy` */
-export function assertAllowed({ version, content, wrap }: S3ecHeader, policy: S3ecReadPolicy): void {
+export function assertAllowed({ version, content, wrap }: S3ecHeader, policy: ReadPolicy): void {
   const { commitmentPolicy = 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT', allowLegacy = false } = policy;
   if (!content.committing && commitmentPolicy === 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT')
     throw new SealdropError('policy', `the object does not commit to its data key (format V${version})`, {

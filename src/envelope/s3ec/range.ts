@@ -6,34 +6,30 @@
  */
 import { createDecipheriv, type Decipher } from 'node:crypto';
 import { SealdropError } from '../../errors.js';
-import type { ByteSource, MessageInfo, ObjectParts } from '../../ports.js';
+import type {
+  ByteSource,
+  ObjectParts,
+  PlaintextRange,
+  UnverifiedRange,
+  UnverifiedRanges,
+} from '../../ports.js';
 import { TAG_BYTES } from './algorithms.js';
 import { assertPossibleSize, trailingData, truncated } from './body-size.js';
 import { withContentKey } from './content-key.js';
 import type { S3ecDecryptorOptions } from './decrypt.js';
 import { infoOf, readHeader, type S3ecHeader } from './header.js';
 import { V3_IV } from './key-derivation.js';
-import { assertAllowed } from './policy.js';
+import { assertAllowed, policyOf } from './policy.js';
 
 const BLOCK_BYTES = 16;
 /** GCM's block 1 is for the tag; content begins with 2 (NIST SP 800-38D, 7.1). */
 const FIRST_COUNTER = 2;
 
-/** Of the plaintext, in bytes, as in HTTP: both included; without `last` to the end; or the last so many. */
-export type PlaintextRange = { readonly first: number; readonly last?: number } | { readonly suffix: number };
-
-export interface UnverifiedRange {
-  readonly info: MessageInfo;
-  /** Of the plaintext: what will come. Both included. */
-  readonly first: number;
-  readonly last: number;
-  /** Of the body: what has to be fetched for it, from the beginning of a block. Both included; never the tag. */
-  readonly fetch: { readonly first: number; readonly last: number };
-  /**
-   * Exactly the range, from exactly the bytes of `fetch`. May be called once.
-   * @throws SealdropError through the iterator: `truncated`, `trailing_data`
-   */
-  decryptUnverified(fetched: ByteSource): ByteSource;
+export function createS3ecRanges({ keys, ...own }: S3ecDecryptorOptions): UnverifiedRanges {
+  return {
+    open: (parts, range, allowed) =>
+      openS3ecRangeUnverified(parts, range, { keys, ...policyOf(own, allowed) }),
+  };
 }
 
 /**
