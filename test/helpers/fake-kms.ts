@@ -11,6 +11,8 @@ export interface KmsCall {
   readonly keyId: string;
   readonly context: Readonly<Record<string, string>>;
   readonly grantTokens: readonly string[];
+  /** Of a data key that is asked for by its kind. */
+  readonly keySpec: string | undefined;
   /** As the request's signature says. */
   readonly region: string;
   readonly accessKeyId: string;
@@ -51,7 +53,10 @@ interface Question {
   Plaintext?: string;
   CiphertextBlob?: string;
   NumberOfBytes?: number;
+  KeySpec?: 'AES_256' | 'AES_128';
 }
+
+const BYTES_OF = { AES_128: 16, AES_256: 32 };
 
 export const refusal = (type: string, message: string, status = 400): KmsAnswer => ({
   status,
@@ -91,7 +96,7 @@ export async function startFakeKms(): Promise<FakeKms> {
     }
     const generated = operation === 'GenerateDataKey';
     const plaintext = generated
-      ? randomBytes(question.NumberOfBytes!)
+      ? randomBytes(question.NumberOfBytes ?? BYTES_OF[question.KeySpec!])
       : Buffer.from(question.Plaintext!, 'base64');
     const wrapped = sealed(plaintext, secretOf(arn), question.EncryptionContext);
     const CiphertextBlob = Buffer.concat([Buffer.from(`${arn}|`), wrapped]).toString('base64');
@@ -114,7 +119,8 @@ export async function startFakeKms(): Promise<FakeKms> {
       const [, accessKeyId, , region] =
         /Credential=([^/]+)\/(\d+)\/([^/]+)\//.exec(String(incoming.headers.authorization)) ?? [];
       const { KeyId: keyId, EncryptionContext: context = {}, GrantTokens: grantTokens = [] } = question;
-      const call = { operation, keyId, context, grantTokens, region: region!, accessKeyId: accessKeyId! };
+      const signed = { region: region!, accessKeyId: accessKeyId! };
+      const call = { operation, keyId, context, grantTokens, keySpec: question.KeySpec, ...signed };
       fake.calls.push(call);
       const correct = () => right(operation, question);
       const { status, body: said } = fake.answer?.(call, correct) ?? correct();
