@@ -70,11 +70,11 @@ describe.each([
   });
 
   test('wraps a data key that is there already', async () => {
-    const { algorithm, wrap } = wrapping();
+    const key = wrapping();
     for (const size of [16, 24, 32]) {
       const dataKey = randomBytes(size);
-      const wrapped = await wrap(dataKey, { contentAlgorithm: V2, description: {} });
-      expect(await open({ ...wrapped, algorithm, contentAlgorithm: V2 })).toEqual(dataKey);
+      const wrapped = await key.wrap(dataKey, { contentAlgorithm: V2, description: {} });
+      expect(await open({ ...wrapped, algorithm: key.algorithm, contentAlgorithm: V2 })).toEqual(dataKey);
     }
   });
 
@@ -171,7 +171,7 @@ describe('AESWrap', () => {
     [24, 24, '031d33264e15d33268f24ec260743edce1c6c7ddee725a936ba814915c6762d2'],
     [32, 24, 'a8f9bc1612c68b3ff6e6f4fbe30e71e4769c8b80a32cb8958cd5d17d6b254da1'],
     [32, 32, '28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21'],
-  ] as const;
+  ] as [number, number, string][];
 
   test.each(VECTORS)('RFC 3394: %i bytes wrap %i', async (keyBytes, bytes, wrapped) => {
     const key = { ...secretKey(), secretKey: new Secret(KEK.subarray(0, keyBytes)) };
