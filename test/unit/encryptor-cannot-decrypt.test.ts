@@ -55,6 +55,24 @@ describe('a bundle that encrypts', () => {
     expect(code).not.toContain(name);
   });
 
+  test.each(['keys/raw-rsa/s3ec-wrap.ts', 'keys/raw-aes/s3ec-wrap.ts', 'keys/kms/s3ec-wrap.ts'])(
+    'nor has what wraps for the S3 Encryption Client by %s',
+    async (entry) => {
+      const wrapping = await bundle([entry]);
+      expect(
+        wrapping.inputs.filter((input) => /unwrap|private-key|generate|decrypt[.]ts/.test(input)),
+      ).toEqual([]);
+      for (const name of [
+        'privateDecrypt',
+        'createPrivateKey',
+        'createDecipheriv',
+        '"Decrypt"',
+        'RawAesKeyring',
+      ])
+        expect(withoutComments(wrapping.text).includes(name)).toBe(false);
+    },
+  );
+
   test('and what was looked for is found where it must be: in the bundle that opens', async () => {
     const opening = await bundle(OPENING);
     expect(opening.inputs.some((input) => input.endsWith('keys/raw-rsa/unwrap.ts'))).toBe(true);

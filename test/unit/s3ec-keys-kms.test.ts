@@ -38,7 +38,9 @@ beforeAll(async () => {
 });
 afterAll(() => kms.stop());
 beforeEach(() => kms.reset());
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 const keyOf = (id: string, grantTokens: string[] = []) =>
   kmsS3ecKey(parseKmsKey(id, 'kms:'), new KmsClients({ grantTokens, maxAttempts: 1 }));
@@ -83,7 +85,9 @@ describe('wrapping', () => {
 
   test('what KMS answered is overwritten, both ways', async () => {
     const answers: { Plaintext?: Uint8Array }[] = [];
-    const send = KMSClient.prototype.send as (command: unknown) => Promise<object>;
+    const { send } = KMSClient.prototype as unknown as {
+      send: (this: KMSClient, command: unknown) => Promise<object>;
+    };
     jest.spyOn(KMSClient.prototype, 'send').mockImplementation(async function (
       this: KMSClient,
       command: unknown,
@@ -136,7 +140,8 @@ describe('wrapping', () => {
 describe('unwrapping', () => {
   test('with the context altered it is none', async () => {
     const { sealed } = await seal(keyOf(KEY));
-    for (const description of [{ ...sealed.description, tier: '2' }, { [RESERVED]: '115' }])
+    const altered: Record<string, string>[] = [{ ...sealed.description, tier: '2' }, { [RESERVED]: '115' }];
+    for (const description of altered)
       await expect(open({ ...sealed, description }, named(KEY))).rejects.toMatchObject(WRONG);
   });
 
