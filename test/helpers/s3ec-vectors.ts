@@ -37,7 +37,8 @@ export function countingKeys(): S3ecUnwrappingKeys & { readonly asked: () => num
     asked: () => asked,
     async unwrap({ algorithm, wrappedKey, contentAlgorithm }: S3ecSealedKey): Promise<Buffer> {
       asked++;
-      if (algorithm !== 'AES/GCM') throw new SealdropError('wrong_context', 'the context is not the wrapped one');
+      if (algorithm !== 'AES/GCM')
+        throw new SealdropError('wrong_context', 'the context is not the wrapped one');
       const end = wrappedKey.length - TAG_BYTES;
       const decipher = createDecipheriv('aes-256-gcm', WRAPPING_KEY, wrappedKey.subarray(0, IV_BYTES))
         .setAAD(Buffer.from(contentAlgorithm))

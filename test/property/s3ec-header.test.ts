@@ -52,7 +52,7 @@ describe('any metadata and any instruction file', () => {
       fc.asyncProperty(fc.oneof(entries, changed), file, async (metadata, instruction) => {
         await readsSafely(metadata, instruction);
       }),
-      { numRuns: 3000 },
+      { numRuns: 1500 },
     );
   });
 

@@ -11,7 +11,10 @@ import { chunked, drain } from '../helpers/bytes.js';
 import { beside } from '../helpers/s3ec-header.js';
 import { countingKeys, s3ecVectors, type S3ecVector } from '../helpers/s3ec-vectors.js';
 
-async function open({ commitmentPolicy, allowLegacy, metadata, instruction, message }: S3ecVector, chunk: number) {
+async function open(
+  { commitmentPolicy, allowLegacy, metadata, instruction, message }: S3ecVector,
+  chunk: number,
+) {
   const keys = countingKeys();
   const body = Buffer.from(message, 'base64');
   const file = instruction === undefined ? undefined : Buffer.from(instruction, 'base64');

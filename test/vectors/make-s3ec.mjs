@@ -10,7 +10,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 const PLAINTEXT = Buffer.from('The quick brown fox jumps over the dogs.');
 /** A raw AES key that exists for this alone; the test has it too. */
-const WRAPPING_KEY = Buffer.from(readFileSync(new URL('keys/test-only-s3ec.aes.hex', import.meta.url), 'utf8').trim(), 'hex');
+const WRAPPING_KEY = Buffer.from(
+  readFileSync(new URL('keys/test-only-s3ec.aes.hex', import.meta.url), 'utf8').trim(),
+  'hex',
+);
 const GCM = 'AES/GCM/NoPadding';
 const CBC = 'AES/CBC/PKCS5Padding';
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
@@ -100,7 +103,11 @@ function beside(object, change = JSON.stringify) {
   const stays = Object.fromEntries(
     Object.entries(object.metadata).filter(([name]) => STAYS.includes(name) || name === LENGTH),
   );
-  return { ...object, metadata: stays, instruction: base64(change(without(object.metadata, ...STAYS, LENGTH))) };
+  return {
+    ...object,
+    metadata: stays,
+    instruction: base64(change(without(object.metadata, ...STAYS, LENGTH))),
+  };
 }
 const file = (object, text) => ({ ...beside(object), instruction: base64(text) });
 
@@ -145,7 +152,11 @@ const doubled = (name, object, codes) =>
   Object.entries(object.metadata)
     .filter(([field]) => field !== LENGTH)
     .map(([field, value]) =>
-      refused(`${name}: ${field} is there twice`, set(object, { [field]: `${value}, ${value}` }), codes[field] ?? 'malformed_header'),
+      refused(
+        `${name}: ${field} is there twice`,
+        set(object, { [field]: `${value}, ${value}` }),
+        codes[field] ?? 'malformed_header',
+      ),
     );
 const UNKNOWN = 'unsupported_version';
 const NAMED = { 'x-amz-c': UNKNOWN, 'x-amz-w': UNKNOWN, 'x-amz-cek-alg': UNKNOWN, 'x-amz-wrap-alg': UNKNOWN };
@@ -153,11 +164,21 @@ const inFile = (name, object) =>
   Object.keys(object.metadata)
     .filter((field) => !STAYS.includes(field) && field !== LENGTH)
     .flatMap((field) => [
-      refused(`${name}, instruction file: ${field} is a number`, beside(object, (f) => JSON.stringify({ ...f, [field]: 1 })), 'malformed_header'),
-      refused(`${name}, instruction file: ${field} is an object`, beside(object, (f) => JSON.stringify({ ...f, [field]: { a: f[field] } })), 'malformed_header'),
+      refused(
+        `${name}, instruction file: ${field} is a number`,
+        beside(object, (f) => JSON.stringify({ ...f, [field]: 1 })),
+        'malformed_header',
+      ),
+      refused(
+        `${name}, instruction file: ${field} is an object`,
+        beside(object, (f) => JSON.stringify({ ...f, [field]: { a: f[field] } })),
+        'malformed_header',
+      ),
       refused(
         `${name}, instruction file: ${field} is there twice`,
-        beside(object, (f) => JSON.stringify(f).replace('{', () => `{${JSON.stringify(field)}:${JSON.stringify(f[field])},`)),
+        beside(object, (f) =>
+          JSON.stringify(f).replace('{', () => `{${JSON.stringify(field)}:${JSON.stringify(f[field])},`),
+        ),
         'malformed_header',
       ),
     ]);
@@ -170,7 +191,8 @@ const notBase64 = base64Fields.flatMap(([name, object, fields]) =>
   fields.flatMap((field) => {
     const value = object.metadata[field];
     const bytes = Buffer.from(value, 'base64');
-    const to = (did, text) => refused(`${name}: ${field} ${did}`, set(object, { [field]: text }), 'malformed_header');
+    const to = (did, text) =>
+      refused(`${name}: ${field} ${did}`, set(object, { [field]: text }), 'malformed_header');
     return [
       to('is not base64', `!${value.slice(1)}`),
       to('is base64 of URLs', `-_${value.slice(2)}`),
@@ -192,18 +214,39 @@ const header = [
   ...doubled('V3', V3, NAMED),
   ...doubled('V2', V2, NAMED),
   ...doubled('V1', V1, NAMED),
-  refused('V3: a name twice, in other letters', set(V3, { 'X-Amz-D': V3.metadata['x-amz-d'] }), 'malformed_header'),
+  refused(
+    'V3: a name twice, in other letters',
+    set(V3, { 'X-Amz-D': V3.metadata['x-amz-d'] }),
+    'malformed_header',
+  ),
   ...notBase64,
-  ...['[]', '"ops"', 'null', 'team=ops', '{"team":1}', '{"team":null}', '{"team":{}}', '{"a":"b","a":"c"}'].flatMap((json) => [
+  ...[
+    '[]',
+    '"ops"',
+    'null',
+    'team=ops',
+    '{"team":1}',
+    '{"team":null}',
+    '{"team":{}}',
+    '{"a":"b","a":"c"}',
+  ].flatMap((json) => [
     refused(`V3: the description is ${json}`, set(V3, { 'x-amz-m': json }), 'malformed_header'),
     refused(`V2: the description is ${json}`, set(V2, { 'x-amz-matdesc': json }), 'malformed_header'),
   ]),
-  refused('V3: the description is oversized', set(V3, { 'x-amz-m': `{"a":"${'x'.repeat(20_000)}"}` }), 'malformed_header'),
+  refused(
+    'V3: the description is oversized',
+    set(V3, { 'x-amz-m': `{"a":"${'x'.repeat(20_000)}"}` }),
+    'malformed_header',
+  ),
   refused('V3: a content algorithm that is not known', set(V3, { 'x-amz-c': '116' }), UNKNOWN),
   refused("V3: V2's content algorithm", set(V3, { 'x-amz-c': GCM }), UNKNOWN),
   refused('V3: a legacy way of wrapping', set(V3, { 'x-amz-w': '01' }), UNKNOWN),
   refused('V3: a legacy way of wrapping, by its name', set(V3, { 'x-amz-w': 'AESWrap' }), UNKNOWN),
-  refused('V2: a content algorithm that is not known', set(V2, { 'x-amz-cek-alg': 'AES/CTR/NoPadding' }), UNKNOWN),
+  refused(
+    'V2: a content algorithm that is not known',
+    set(V2, { 'x-amz-cek-alg': 'AES/CTR/NoPadding' }),
+    UNKNOWN,
+  ),
   refused('V2: a way of wrapping that is not known', set(V2, { 'x-amz-wrap-alg': 'none' }), UNKNOWN),
   ...['0', '96', '0128', 'x'].map((bits) =>
     refused(`V2: a tag of ${bits} bits`, set(V2, { 'x-amz-tag-len': bits }), 'malformed_header'),
@@ -219,20 +262,56 @@ const changed = [
   refused('V1 under the default policy, legacy allowed', V1, 'policy', { allowLegacy: true }),
   refused('V1 where legacy is not allowed', V1, 'policy', READS_V2),
   refused('V3 without its metadata', { body: V3.body, metadata: {} }, 'not_an_envelope'),
-  refused('V3 without its metadata, its instruction file there', { ...beside(V3), metadata: {} }, 'malformed_header'),
+  refused(
+    'V3 without its metadata, its instruction file there',
+    { ...beside(V3), metadata: {} },
+    'malformed_header',
+  ),
   refused('kms+context made kms', set(KMS_V2, { 'x-amz-wrap-alg': 'kms' }), 'wrong_context'),
-  refused('V2 of KMS said to be CBC', drop(set(KMS_V2, { 'x-amz-cek-alg': CBC, 'x-amz-iv': base64(randomBytes(16)) }), 'x-amz-tag-len'), 'wrong_context'),
+  refused(
+    'V2 of KMS said to be CBC',
+    drop(set(KMS_V2, { 'x-amz-cek-alg': CBC, 'x-amz-iv': base64(randomBytes(16)) }), 'x-amz-tag-len'),
+    'wrong_context',
+  ),
   refused('V2 said to be CBC', set(V2, { 'x-amz-cek-alg': CBC }), 'malformed_header'),
-  refused('V2 said to be CBC, the rest changed with it', drop(set(V2, { 'x-amz-cek-alg': CBC, 'x-amz-iv': base64(randomBytes(16)) }), 'x-amz-tag-len'), 'malformed_header'),
+  refused(
+    'V2 said to be CBC, the rest changed with it',
+    drop(set(V2, { 'x-amz-cek-alg': CBC, 'x-amz-iv': base64(randomBytes(16)) }), 'x-amz-tag-len'),
+    'malformed_header',
+  ),
   refused('V2 said to be wrapped by AESWrap', set(V2, { 'x-amz-wrap-alg': 'AESWrap' }), 'malformed_header'),
-  refused('V3 of KMS: the context names another algorithm', set(KMS_V3, { 'x-amz-t': `{"aws:x-amz-cek-alg":"${GCM}"}` }), 'wrong_context'),
-  refused('V2 of KMS: the context names no algorithm', set(KMS_V2, { 'x-amz-matdesc': '{"team":"ops"}' }), 'wrong_context'),
-  fails('V3 of KMS: the context is not the wrapped one', set(KMS_V3, { 'x-amz-t': '{"aws:x-amz-cek-alg":"115","team":"dev"}' }), 'wrong_context'),
-  fails('V3: the wrapped key of another object', set(V3, { 'x-amz-3': OTHER_V3.metadata['x-amz-3'] }), 'commitment'),
+  refused(
+    'V3 of KMS: the context names another algorithm',
+    set(KMS_V3, { 'x-amz-t': `{"aws:x-amz-cek-alg":"${GCM}"}` }),
+    'wrong_context',
+  ),
+  refused(
+    'V2 of KMS: the context names no algorithm',
+    set(KMS_V2, { 'x-amz-matdesc': '{"team":"ops"}' }),
+    'wrong_context',
+  ),
+  fails(
+    'V3 of KMS: the context is not the wrapped one',
+    set(KMS_V3, { 'x-amz-t': '{"aws:x-amz-cek-alg":"115","team":"dev"}' }),
+    'wrong_context',
+  ),
+  fails(
+    'V3: the wrapped key of another object',
+    set(V3, { 'x-amz-3': OTHER_V3.metadata['x-amz-3'] }),
+    'commitment',
+  ),
   fails('V3: another commitment', set(V3, { 'x-amz-d': OTHER_V3.metadata['x-amz-d'] }), 'commitment'),
   fails('V3: another message id', set(V3, { 'x-amz-i': OTHER_V3.metadata['x-amz-i'] }), 'commitment'),
-  fails("V3: the wrapped key in the instruction file is another object's", file(V3, JSON.stringify(without(OTHER_V3.metadata, ...STAYS))), 'commitment'),
-  fails('V3: a bit of the wrapped key', set(V3, { 'x-amz-3': flip(V3.metadata['x-amz-3'], 30) }), 'wrong_key_or_header'),
+  fails(
+    "V3: the wrapped key in the instruction file is another object's",
+    file(V3, JSON.stringify(without(OTHER_V3.metadata, ...STAYS))),
+    'commitment',
+  ),
+  fails(
+    'V3: a bit of the wrapped key',
+    set(V3, { 'x-amz-3': flip(V3.metadata['x-amz-3'], 30) }),
+    'wrong_key_or_header',
+  ),
   fails("V3: V2's wrapped key", set(V3, { 'x-amz-3': V2.metadata['x-amz-key-v2'] }), 'wrong_key_or_header'),
   fails('V2: another IV', set(V2, { 'x-amz-iv': base64(randomBytes(12)) }), 'content_auth', READS_V2),
 ];
@@ -246,27 +325,66 @@ function flip(text, at) {
 const BAD = 'instruction_file';
 const instruction = [
   refused('V3: missing', { ...beside(V3), instruction: undefined }, BAD),
-  refused('V2: missing, so nothing says what it is', { ...beside(V2), instruction: undefined }, 'not_an_envelope'),
-  ...[['empty', ''], ['not JSON', 'x-amz-3=abc'], ['JSON and more', '{}{}'], ['a list', '[]'], ['null', 'null']].flatMap(([what, text]) => [
+  refused(
+    'V2: missing, so nothing says what it is',
+    { ...beside(V2), instruction: undefined },
+    'not_an_envelope',
+  ),
+  ...[
+    ['empty', ''],
+    ['not JSON', 'x-amz-3=abc'],
+    ['JSON and more', '{}{}'],
+    ['a list', '[]'],
+    ['null', 'null'],
+  ].flatMap(([what, text]) => [
     refused(`V3: ${what}`, file(V3, text), BAD),
     refused(`V2: ${what}`, file(V2, text), BAD),
   ]),
   refused('V3: not UTF-8', file(V3, Buffer.from('7b22ff223a2278227d', 'hex')), BAD),
-  refused('V3: huge', beside(V3, (f) => JSON.stringify(f).padEnd(16 * 1024 + 1)), BAD),
+  refused(
+    'V3: huge',
+    beside(V3, (f) => JSON.stringify(f).padEnd(16 * 1024 + 1)),
+    BAD,
+  ),
   refused('V3: of deep lists', file(V3, '['.repeat(8000)), BAD),
-  refused('V3: with an entry that no header has', beside(V3, (f) => JSON.stringify({ ...f, 'x-amz-meta': 'x' })), BAD),
-  refused('V3: with a name in other letters', beside(V3, (f) => JSON.stringify(f).replace('x-amz-3', 'X-Amz-3')), BAD),
-  ...STAYS.map((name) => refused(`V3: with ${name}`, beside(V3, (f) => JSON.stringify({ ...f, [name]: V3.metadata[name] })), BAD)),
+  refused(
+    'V3: with an entry that no header has',
+    beside(V3, (f) => JSON.stringify({ ...f, 'x-amz-meta': 'x' })),
+    BAD,
+  ),
+  refused(
+    'V3: with a name in other letters',
+    beside(V3, (f) => JSON.stringify(f).replace('x-amz-3', 'X-Amz-3')),
+    BAD,
+  ),
+  ...STAYS.map((name) =>
+    refused(
+      `V3: with ${name}`,
+      beside(V3, (f) => JSON.stringify({ ...f, [name]: V3.metadata[name] })),
+      BAD,
+    ),
+  ),
   refused("V3: with V2's entries", file(V3, JSON.stringify(without(V2.metadata, LENGTH))), 'mixed_formats'),
   refused('V3: with nothing', file(V3, '{}'), 'malformed_header'),
   refused('V2: with nothing', file(V2, '{}'), 'malformed_header'),
-  refused('V2: with V1 in it', beside(V2, (f) => JSON.stringify({ ...f, 'x-amz-key': 'AAAA' })), 'mixed_formats'),
-  refused('V2: an IV in the metadata too', set(beside(V2), { 'x-amz-iv': V2.metadata['x-amz-iv'] }), 'malformed_header'),
+  refused(
+    'V2: with V1 in it',
+    beside(V2, (f) => JSON.stringify({ ...f, 'x-amz-key': 'AAAA' })),
+    'mixed_formats',
+  ),
+  refused(
+    'V2: an IV in the metadata too',
+    set(beside(V2), { 'x-amz-iv': V2.metadata['x-amz-iv'] }),
+    'malformed_header',
+  ),
   ...inFile('V3', V3),
   ...inFile('V2', V2).filter(({ did }) => !/tag-len is a number/.test(did)),
 ];
 
-const bodies = [['V3', V3, {}], ['V2', V2, READS_V2]];
+const bodies = [
+  ['V3', V3, {}],
+  ['V2', V2, READS_V2],
+];
 const content = bodies.flatMap(([name, object, options]) => {
   const to = (did, body, code) => fails(`${name}: ${did}`, { ...object, body }, code, options);
   const { body } = object;

@@ -30,7 +30,7 @@ export function parsePairs(
   numbers: readonly string[] = [],
 ): Pairs {
   const parsed = parseObject(text);
-  if (parsed === undefined) throw new SealdropError(code, `${what} is no JSON object`);
+  if (parsed === undefined) throw malformed(`${what} is no JSON object`, code);
   const pairs = Object.entries(parsed).map(([name, value]) => {
     const taken = typeof value === 'number' && numbers.includes(name) ? String(value) : value;
     if (typeof taken !== 'string' || !taken.isWellFormed() || !name.isWellFormed())
@@ -114,8 +114,8 @@ export function utf8(bytes: Uint8Array): string | undefined {
   }
 }
 
-export function malformed(what: string): SealdropError {
-  return new SealdropError('malformed_header', what, {
+export function malformed(what: string, code: ErrorCode = 'malformed_header'): SealdropError {
+  return new SealdropError(code, what, {
     hint: 'the object is damaged, or was not written by an S3 Encryption Client',
   });
 }

@@ -10,27 +10,28 @@ import type {
   SizeEstimate,
 } from '../../ports.js';
 import { CBC, TAG_BYTES } from './algorithms.js';
-import { infoOf, readHeader, suiteIdText } from './header.js';
+import { assertPossibleSize } from './body-size.js';
+import { infoOf, readHeader, suiteIdText, type S3ecHeader } from './header.js';
 
 export const s3ecInspector: Inspector = { inspect, scan, plaintextSize };
 
 async function inspect(source: ByteSource, parts?: ObjectParts): Promise<MessageInfo> {
   try {
-    return await read(parts);
+    return infoOf(await read(parts));
   } finally {
     await close(source);
   }
 }
 
 async function scan(source: ByteSource, parts?: ObjectParts): Promise<ScanResult> {
-  const info = await read(parts).catch(async (error: unknown) => {
+  const header = await read(parts).catch(async (error: unknown) => {
     await close(source);
     throw error;
   });
   let size = 0;
   for await (const piece of source) size += piece.length;
-  if (info.suiteId !== suiteIdText(CBC) && size < TAG_BYTES)
-    throw new SealdropError('truncated', `the object has ${size} bytes, and its tag alone has ${TAG_BYTES}`);
+  assertPossibleSize(header.content, size);
+  const info = infoOf(header);
   return { info, frames: 1, plaintextSize: plaintextSize(info, size).bytes, ciphertextSize: size };
 }
 
@@ -40,7 +41,7 @@ function plaintextSize({ suiteId }: MessageInfo, size: number): SizeEstimate {
   return { bytes: Math.max(0, size - 1), exact: false, least: Math.max(0, size - 16) };
 }
 
-async function read(parts: ObjectParts | undefined): Promise<MessageInfo> {
+async function read(parts: ObjectParts | undefined): Promise<S3ecHeader> {
   if (parts === undefined)
     throw new SealdropError(
       'not_an_envelope',
@@ -49,7 +50,7 @@ async function read(parts: ObjectParts | undefined): Promise<MessageInfo> {
         hint: 'name it by its address in the store',
       },
     );
-  return infoOf(await readHeader(parts));
+  return readHeader(parts);
 }
 
 /** A stream that nothing was read from is closed by no iterator. */
