@@ -53,8 +53,6 @@ export class MultipartUpload {
   checked: Checked | undefined;
   /** True from when the completing request may have gone out. */
   completing = false;
-  /** True from when the store has said that the object is there. */
-  completed = false;
   /** True where the store knew no conditional write. */
   unguarded = false;
   /** What the store says that it encrypts the parts with; not every store says it at the beginning already. */
@@ -117,14 +115,12 @@ export class MultipartUpload {
   async complete(signal: AbortSignal): Promise<Completed> {
     if (this.#options.proven === true) this.#assertProven();
     this.completing = true;
-    const completed = await writeVisibly(this.#bucket, {
+    return writeVisibly(this.#bucket, {
       key: this.#key,
       options: { ...this.#options, signal },
       send: (headers) => this.#complete(headers, signal),
       settle: () => this.settle(signal),
     });
-    this.completed = true;
-    return completed;
   }
 
   #assertProven(): void {

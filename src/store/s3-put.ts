@@ -1,8 +1,7 @@
 /** From a source to an object: one request where it fits into one, parts in parallel where not. */
 import { createHash } from 'node:crypto';
-import { setMaxListeners } from 'node:events';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
-import { isSealdropError, SealdropError, interrupted, throwIfAborted } from '../errors.js';
+import { SealdropError } from '../errors.js';
 import { UPLOAD_ENTRY, type ByteSource, type ObjectInfo, type PutOptions, type PutResult } from '../ports.js';
 import { printable } from '../printable.js';
 import {
@@ -17,18 +16,10 @@ import { checkFor, prove, resentIfCorrupted, verdict, withPayloadHash, type Answ
 import { MultipartUpload, type Completed } from './multipart.js';
 import { planParts } from './part-plan.js';
 import { pull } from './pull.js';
-import {
-  askedOf,
-  explained,
-  headObject,
-  unquoted,
-  uploading,
-  versionOf,
-  type S3Bucket,
-} from './s3-bucket.js';
-import { factsOf, notS3 } from './s3-errors.js';
-import { delay } from './signals.js';
-import { encryptionOf, isEncryptedAs, notEncrypted, refusedWrite, sseOfNew } from './sse.js';
+import { askedOf, headObject, unquoted, uploading, versionOf, type S3Bucket } from './s3-bucket.js';
+import { notS3 } from './s3-errors.js';
+import { encryptionOf, isEncryptedAs, notEncrypted, sseOfNew } from './sse.js';
+import { assertMetadataFit, completeOrDiscard, headWhenThere, inParallel, Job } from './upload-job.js';
 
 export async function putObject(
   bucket: S3Bucket,
@@ -49,55 +40,6 @@ export async function putObject(
     return whole ? await putWhole(job, first.body) : await putInParts(job, first, parts, pool);
   } finally {
     await parts.return(undefined);
-  }
-}
-
-/** Some stores say no to it after the last byte. @throws SealdropError `too_large` */
-function assertMetadataFit(bucket: S3Bucket, key: string, metadata: PutOptions['metadata'] = {}): void {
-  const bytes = Buffer.byteLength(Object.entries(metadata).flat().join(''));
-  if (bytes <= bucket.metadataBytes) return;
-  const address = printable(askedOf(bucket, key).address);
-  throw new SealdropError(
-    'too_large',
-    `the metadata of ${address} have ${bytes} bytes, and this kind of store takes ${bucket.metadataBytes}`,
-  );
-}
-
-/** What the steps of one upload share: a signal that fires with the caller's, and when one of them has failed. */
-class Job {
-  readonly bucket: S3Bucket;
-  readonly key: string;
-  readonly options: PutOptions;
-  readonly signal: AbortSignal;
-  readonly #stopping = new AbortController();
-  #failure: { error: unknown } | undefined;
-
-  constructor(bucket: S3Bucket, key: string, options: PutOptions) {
-    this.bucket = bucket;
-    this.key = key;
-    this.options = options;
-    this.signal = options.signal
-      ? AbortSignal.any([options.signal, this.#stopping.signal])
-      : this.#stopping.signal;
-    // One per request in flight.
-    setMaxListeners(0, this.signal);
-  }
-
-  /** Stops all steps. The first error stays: those after it are its consequences. */
-  fail(error: unknown): unknown {
-    this.#failure ??= { error };
-    this.#stopping.abort();
-    return this.#failure.error;
-  }
-
-  async explain<T>(request: Promise<T>): Promise<T> {
-    try {
-      return await request;
-    } catch (error) {
-      const { bucket } = this;
-      const mapped = await explained(bucket, this.key, error, this.signal);
-      throw refusedWrite(mapped, factsOf(error), bucket.sse, bucket.endpoint);
-    }
   }
 }
 
@@ -192,53 +134,21 @@ async function putInParts(
 ): Promise<PutResult> {
   const { bucket, key, options, signal } = job;
   const upload = await job.explain(MultipartUpload.begin(bucket, key, options, signal));
-  try {
-    await sendParts(job, upload, first, rest, pool);
+  const completed = await completeOrDiscard(job, upload, async () => {
+    await inParallel(job, from(first, rest), async (part) =>
+      upload.send(part, signal).finally(() => pool.give(part.buffer)),
+    );
     // Before it replaces anything. What a bucket does by itself, not every store says of parts.
     const { sse } = bucket;
     if (sse?.kind !== 'bucket' && !isEncryptedAs(sse, upload.encryption))
       throw notEncrypted(askedOf(bucket, key).address, sse!);
-    return await confirmed(job, upload, await job.explain(upload.complete(signal)));
-  } catch (error) {
-    const failure = job.fail(error);
-    // Completed: there is no upload to remove, and the object stays for whoever looks into it.
-    if (upload.completed) throw failure;
-    const discarded = await upload.discard();
-    if (discarded === 'left') throw withLeftover(failure, job, upload.id);
-    const done = discarded === 'gone' && upload.completing ? await upload.settle() : undefined;
-    if (done === undefined) throw failure;
-    return confirmed(job, upload, done);
-  }
+  });
+  return confirmed(job, upload, completed);
 }
 
-async function sendParts(
-  job: Job,
-  upload: MultipartUpload,
-  first: Part,
-  rest: AsyncIterable<Part>,
-  pool: BufferPool,
-): Promise<void> {
-  const running = new Set<Promise<void>>();
-  const start = async (part: Part) => {
-    while (running.size >= job.bucket.concurrency) await Promise.race(running);
-    throwIfAborted(job.signal);
-    const run: Promise<void> = upload
-      .send(part, job.signal)
-      .catch((error: unknown) => void job.fail(error))
-      .finally(() => {
-        running.delete(run);
-        pool.give(part.buffer);
-      });
-    running.add(run);
-  };
-  try {
-    await start(first);
-    for await (const part of rest) await start(part);
-  } catch (error) {
-    job.fail(error);
-  }
-  await Promise.all(running);
-  if (job.signal.aborted) throw job.fail(interrupted(job.signal.reason));
+async function* from(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<Part> {
+  yield first;
+  yield* rest;
 }
 
 async function confirmed(job: Job, upload: MultipartUpload, completed: Completed): Promise<PutResult> {
@@ -270,36 +180,5 @@ async function assertStoredSize({ bucket, key }: Job, sent: number): Promise<Obj
     'upload_corrupted',
     `${printable(askedOf(bucket, key).address)}: ${sent} bytes were sent, and the store holds ${head.size}`,
     { retryable: true },
-  );
-}
-
-/**
- * Some stores show an object only a moment after they have said that it is complete. Undefined for credentials that may
- * write and not look: what was sent was checked, as far as it can be, and the store has said that it is there.
- */
-async function headWhenThere(bucket: S3Bucket, key: string): Promise<ObjectInfo | undefined> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await headObject(bucket, key);
-    } catch (error) {
-      if (isSealdropError(error) && error.code === 'access_denied') return undefined;
-      const absent = isSealdropError(error) && error.code === 'object_not_found';
-      if (!absent || attempt === 4) throw error;
-      await delay(200 * attempt);
-    }
-  }
-}
-
-function withLeftover(error: unknown, { bucket, key }: Job, id: string): SealdropError {
-  const ours = isSealdropError(error) ? error : undefined;
-  const left = `an unfinished upload with id ${printable(id)} stays at the store under ${printable(askedOf(bucket, key).address)}: remove it when the store can be reached`;
-  return new SealdropError(
-    ours?.code ?? 'internal',
-    ours?.message ?? String((error as Error)?.message ?? error),
-    {
-      hint: ours?.hint === undefined ? left : `${ours.hint}; ${left}`,
-      retryable: ours?.retryable ?? false,
-      cause: error,
-    },
   );
 }
