@@ -79,6 +79,27 @@ export interface PutOptions {
   signal?: AbortSignal;
 }
 
+export interface ReplaceOptions {
+  /** Refuse with `precondition_failed` if the object is not this one any more. */
+  ifMatch: string;
+  /**
+   * And if its metadata are not these any more: S3's ETag is of the bytes, so two objects of the same bytes may have the
+   * same. Default: those that it has when it is looked at first.
+   */
+  ifMetadata?: Readonly<Record<string, string>>;
+  /** In place of all that the object has, as in `PutOptions`. The entry is one that no other write has. */
+  metadata: Readonly<Record<string, string>> & { readonly [UPLOAD_ENTRY]: string };
+  /** As in `PutOptions`. */
+  guarded?: boolean;
+  signal?: AbortSignal;
+}
+
+/** The object as it stands there now. */
+export interface Replaced extends ObjectInfo {
+  /** As in `PutResult`. */
+  readonly unguarded?: true;
+}
+
 export interface RemoveOptions {
   /**
    * Refuse with `precondition_failed` if the object is not this one any more. It is looked at before; not every store
@@ -196,6 +217,13 @@ export interface ObjectStore {
    * was sent is removed, and what stood under the key before still stands. The same bytes are sent on every retry.
    */
   put(key: string, source: ByteSource, options?: PutOptions): Promise<PutResult>;
+  /**
+   * Other metadata for the object under a key: its bytes, content type, tags, storage class and encryption at rest stay, and
+   * the bytes don't leave the store. Where it fails, the object is as it was; whatever is written there meanwhile, or right
+   * after, stays, and is `precondition_failed`. `store_refused`, before anything is written, for an object under Object
+   * Lock, and `access_denied` where its tags can't be read. See docs/decisions/0015-metadata-in-place.md.
+   */
+  replaceMetadata(key: string, options: ReplaceOptions): Promise<Replaced>;
   /** Removes one object. Removing what is not there is no error (as in S3). */
   remove(key: string, options?: RemoveOptions): Promise<void>;
   /** In the order of the keys' UTF-8 bytes; with `after`, only keys behind that one. */

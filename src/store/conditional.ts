@@ -126,7 +126,7 @@ async function headIfThere(
   }
 }
 
-function preconditionFailed(
+export function preconditionFailed(
   bucket: S3Bucket,
   key: string,
   details: { cause?: unknown; retryable?: boolean } = {},

@@ -69,7 +69,7 @@ async function commit(temp: string, stat: BigIntStats, target: Target, options: 
     try {
       await withParents(target, async () => {
         await assertCondition(path, target, options.condition);
-        if (options.metadata) await writeSidecar(root, key, stat, options.metadata);
+        if (options.metadata) await writeSidecar(root, key, { stamp: stat, metadata: options.metadata });
         await moveIn(temp, path, target, options.condition);
       });
       if (!options.metadata) await removeSidecar(root, key);

@@ -13,9 +13,12 @@ import type {
   PutOptions,
   PutResult,
   RemoveOptions,
+  Replaced,
+  ReplaceOptions,
 } from '../ports.js';
 import { printable } from '../printable.js';
 import { listObjects } from './directory-list.js';
+import { replaceSidecar } from './directory-replace.js';
 import { etagOf, exclusively, failedCondition, writeObject } from './directory-write.js';
 import { fileBody } from './file-body.js';
 import { fsError, hasCode } from './fs-errors.js';
@@ -108,6 +111,15 @@ class DirectoryStore implements ObjectStore {
       await this.#openForWriting(root);
       const stat = await writeObject({ root, key, address: this.address(key) }, source, options);
       return { etag: etagOf(stat), size: Number(stat.size), checked: 'fsync' };
+    });
+  }
+
+  async replaceMetadata(key: string, options: ReplaceOptions): Promise<Replaced> {
+    this.assertStorable(key);
+    return this.#guard(key, options, async (root) => {
+      await this.#openForWriting(root);
+      const stat = await replaceSidecar({ root, key, address: this.address(key) }, options);
+      return this.#info(root, key, stat);
     });
   }
 

@@ -1,6 +1,7 @@
 /** A store in memory, for tests and for users of the library. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { SealdropError, interrupted, throwIfAborted } from '../errors.js';
 import type {
   ByteSource,
@@ -11,6 +12,8 @@ import type {
   PutOptions,
   PutResult,
   RemoveOptions,
+  Replaced,
+  ReplaceOptions,
   WriteCondition,
 } from '../ports.js';
 import { printable } from '../printable.js';
@@ -59,10 +62,23 @@ export class MemoryStore implements ObjectStore {
     throwIfAborted(signal);
     this.#assertCondition(key, condition);
     const bytes = Buffer.concat(pieces);
-    const etag = createHash('md5').update(bytes).digest('hex');
+    const etag = md5(bytes);
     const info = { key, size: bytes.length, etag, modified: new Date(), metadata: { ...metadata } };
     this.#entries.set(key, { bytes, info });
     return { etag, size: bytes.length, checked: 'size' };
+  }
+
+  async replaceMetadata(key: string, options: ReplaceOptions): Promise<Replaced> {
+    const { ifMatch, ifMetadata, metadata, signal } = options;
+    throwIfAborted(signal);
+    this.#assertCondition(key, { ifMatch });
+    const { bytes, info } = this.#entry(key);
+    if (ifMetadata !== undefined && !isDeepStrictEqual({ ...ifMetadata }, info.metadata))
+      throw this.#failed(key);
+    const etag = randomBytes(16).toString('hex');
+    const replaced = { ...info, etag, modified: new Date(), metadata: { ...metadata } };
+    this.#entries.set(key, { bytes, info: replaced });
+    return replaced;
   }
 
   async remove(key: string, options: RemoveOptions = {}): Promise<void> {
@@ -90,7 +106,7 @@ export class MemoryStore implements ObjectStore {
   }
 
   async checksums(key: string) {
-    return [{ kind: 'md5' as const, value: this.#entry(key).info.etag }];
+    return [{ kind: 'md5' as const, value: md5(this.#entry(key).bytes) }];
   }
 
   close(): void {}
@@ -116,6 +132,8 @@ export class MemoryStore implements ObjectStore {
     );
   }
 }
+
+const md5 = (bytes: Buffer): string => createHash('md5').update(bytes).digest('hex');
 
 const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 

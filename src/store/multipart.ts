@@ -7,7 +7,9 @@ import {
   CreateMultipartUploadCommand,
   ListPartsCommand,
   UploadPartCommand,
+  UploadPartCopyCommand,
   type CompletedPart,
+  type CreateMultipartUploadCommandInput,
 } from '@aws-sdk/client-s3';
 import { SealdropError, throwIfAborted } from '../errors.js';
 import type { PutOptions } from '../ports.js';
@@ -23,15 +25,19 @@ import {
   withPayloadHash,
   type Checked,
 } from './integrity.js';
-import { askedOf, sending, unquoted, uploading, type S3Bucket } from './s3-bucket.js';
+import type { CopyRange } from './part-plan.js';
+import { askedOf, quoted, sending, unquoted, uploading, type S3Bucket } from './s3-bucket.js';
 import { factsOf, isDenied, isNoSuchUpload, notS3, s3Error } from './s3-errors.js';
 import { delayed } from './signals.js';
-import { encryptionOf, sseOfAny, sseOfNew } from './sse.js';
+import { encryptionOf, sseOfAny, sseOfNew, sseOfSource } from './sse.js';
 
 export interface Completed {
   readonly etag: string | undefined;
   readonly version: string | undefined;
 }
+
+/** What an object has besides bytes and metadata, for one that takes its place. */
+export type KeptFields = Omit<CreateMultipartUploadCommandInput, 'Bucket' | 'Key' | 'Metadata'>;
 
 /** `gone`: the store knows no such upload any more; `left`: its parts may still be there. */
 export type Discarded = 'removed' | 'gone' | 'left';
@@ -44,6 +50,7 @@ export class MultipartUpload {
   readonly #bucket: S3Bucket;
   readonly #key: string;
   readonly #options: PutOptions;
+  readonly #replaces: boolean;
   readonly id: string;
   readonly #check;
   readonly #parts: CompletedPart[] = [];
@@ -58,19 +65,22 @@ export class MultipartUpload {
   /** What the store says that it encrypts the parts with; not every store says it at the beginning already. */
   encryption: string | undefined;
 
-  private constructor(bucket: S3Bucket, key: string, options: PutOptions, id: string) {
+  private constructor(bucket: S3Bucket, key: string, options: PutOptions, id: string, replaces: boolean) {
     this.#bucket = bucket;
     this.#key = key;
     this.#options = options;
+    this.#replaces = replaces;
     this.id = id;
     this.#check = checkFor(bucket.endpoint, bucket.checksum, bucket.sse);
   }
 
+  /** @param kept of the object under the key, where this is to be the same one with other metadata */
   static async begin(
     bucket: S3Bucket,
     key: string,
     options: PutOptions,
     signal: AbortSignal,
+    kept?: KeptFields,
   ): Promise<MultipartUpload> {
     const whole = checkFor(bucket.endpoint, bucket.checksum, bucket.sse).by === 'crc32';
     const command = new CreateMultipartUploadCommand({
@@ -80,12 +90,13 @@ export class MultipartUpload {
       ...(options.metadata && { Metadata: { ...options.metadata } }),
       ...(whole && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
       ...sseOfNew(bucket.sse),
+      ...kept,
     });
     // Not given up at once: an upload that the store has begun can be removed only by the id in the answer.
     throwIfAborted(signal);
     const { UploadId: id } = await bucket.client.send(command, sending(delayed(signal, ANSWER_TIME)));
     if (id === undefined) throw notS3(askedOf(bucket, key), 'began an upload without an id');
-    return new MultipartUpload(bucket, key, options, id);
+    return new MultipartUpload(bucket, key, options, id, kept !== undefined);
   }
 
   /** To be called in the order of the parts; resolves when the store has the part. */
@@ -110,6 +121,29 @@ export class MultipartUpload {
         ...(ChecksumCRC32 && { ChecksumCRC32 }),
       };
     });
+  }
+
+  /** Bytes of the object under the key, if it is still the one with this ETag. They stay inside the store. */
+  async copy(
+    { number, first, last }: CopyRange,
+    { etag, size }: { etag: string; size: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const length = last - first + 1;
+    this.size += length;
+    const command = new UploadPartCopyCommand({
+      ...this.#sealed,
+      PartNumber: number,
+      CopySource: [this.#bucket.name, ...this.#key.split('/')].map(encodeURIComponent).join('/'),
+      CopySourceIfMatch: quoted(etag),
+      // Of objects up to 5 MB S3 copies no ranges.
+      ...(length < size && { CopySourceRange: `bytes=${first}-${last}` }),
+      ...sseOfSource(this.#bucket.sse),
+    });
+    const answer = await this.#mapped(() => this.#bucket.client.send(command, uploading(signal)));
+    if (answer.CopyPartResult?.ETag === undefined)
+      throw notS3(askedOf(this.#bucket, this.#key), 'copied a part without an ETag');
+    this.#parts[number - 1] = { PartNumber: number, ETag: answer.CopyPartResult.ETag };
   }
 
   async complete(signal: AbortSignal): Promise<Completed> {
@@ -158,6 +192,8 @@ export class MultipartUpload {
 
   /** MD5 over the MD5s of the parts, and their number: known without looking at the data again. */
   #expectedEtag(): string | undefined {
+    // Of the same bytes, it may be that of the object that was there before.
+    if (this.#replaces) return undefined;
     const etags = this.#parts.map(({ ETag }) => unquoted(ETag!));
     if (!etags.every((etag) => /^[0-9a-f]{32}$/i.test(etag))) return undefined;
     return `${createHash('md5').update(etags.join(''), 'hex').digest('hex')}-${etags.length}`;

@@ -57,9 +57,18 @@ export async function headObject(
   key: string,
   options: SignalOption = {},
 ): Promise<ObjectInfo> {
+  return infoOf(bucket, key, await headFields(bucket, key, options));
+}
+
+/** All that the store says. */
+export async function headFields(
+  bucket: S3Bucket,
+  key: string,
+  options: SignalOption = {},
+): Promise<HeadObjectCommandOutput> {
   try {
     const command = new HeadObjectCommand({ Bucket: bucket.name, Key: key, ...sseOfAny(bucket.sse) });
-    return infoOf(bucket, key, await bucket.client.send(command, sending(options.signal)));
+    return await bucket.client.send(command, sending(options.signal));
   } catch (error) {
     throw await explainedRead(bucket, key, error, options.signal);
   }

@@ -12,6 +12,8 @@ import type {
   PutOptions,
   PutResult,
   RemoveOptions,
+  Replaced,
+  ReplaceOptions,
   ServerSideEncryption,
   StoredChecksum,
   UnfinishedUpload,
@@ -26,6 +28,7 @@ import { listObjects, listUnfinished } from './s3-list.js';
 import { uploadKeeping } from './s3-uploads.js';
 import { putObject } from './s3-put.js';
 import { removeObject } from './s3-remove.js';
+import { replaceMetadata } from './s3-replace.js';
 import { versionKeeping } from './s3-versions.js';
 import { assertSseUsable } from './sse.js';
 
@@ -89,6 +92,10 @@ class S3Store implements ObjectStore {
 
   async put(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
     return putObject(await this.#open(options), key, source, options);
+  }
+
+  async replaceMetadata(key: string, options: ReplaceOptions): Promise<Replaced> {
+    return replaceMetadata(await this.#open(options), key, options);
   }
 
   async remove(key: string, options: RemoveOptions = {}): Promise<void> {

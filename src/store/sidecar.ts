@@ -25,18 +25,30 @@ function nameOf(key: string): string {
   return `${createHash('sha256').update(key).digest('hex')}.json`;
 }
 
-/** Written before the body is renamed into place: until then it matches no body and counts for nothing. */
+/** Metadata, and the body that they belong to. */
+export interface Stamped {
+  readonly stamp: BodyStamp;
+  readonly metadata: Metadata;
+}
+
+/**
+ * Written before the body is renamed into place: until then it matches no body and counts for nothing.
+ * @param before what holds for as long as the body still has that stamp
+ */
 export async function writeSidecar(
   root: string,
   key: string,
-  stamp: BodyStamp,
-  metadata: Metadata,
+  { stamp, metadata }: Stamped,
+  before?: Stamped,
 ): Promise<void> {
   const folder = await ownFolder(root, META_FOLDER, 0o777);
   const { path, handle } = await openTemp(root);
   try {
     try {
-      const content = { key, size: Number(stamp.size), mtimeNs: stamp.mtimeNs.toString(), metadata };
+      const content = {
+        ...{ key, ...fieldsOf(stamp), metadata },
+        ...(before && { before: { key, ...fieldsOf(before.stamp), metadata: before.metadata } }),
+      };
       await handle.writeFile(JSON.stringify(content));
       await handle.chmod(0o666 & ~process.umask());
       await handle.sync();
@@ -50,6 +62,8 @@ export async function writeSidecar(
   }
 }
 
+const fieldsOf = ({ size, mtimeNs }: BodyStamp) => ({ size: Number(size), mtimeNs: mtimeNs.toString() });
+
 export async function removeSidecar(root: string, key: string): Promise<void> {
   await unlinkIfThere(join(root, META_FOLDER, nameOf(key)));
 }
@@ -62,7 +76,9 @@ export async function readSidecar(
 ): Promise<Metadata | undefined> {
   try {
     const { text } = await readSmallFile(join(root, META_FOLDER, nameOf(key)), MAX_BYTES);
-    return text === undefined ? undefined : matching(JSON.parse(text), key, stamp);
+    if (text === undefined) return undefined;
+    const sidecar = JSON.parse(text) as { before?: unknown };
+    return matching(sidecar, key, stamp) ?? matching(sidecar.before, key, stamp);
   } catch {
     return undefined;
   }

@@ -26,6 +26,12 @@ export function sseOfAny(sse: Sse) {
   return { SSECustomerAlgorithm: 'AES256', SSECustomerKey: sse.key.reveal().toString('base64') };
 }
 
+/** For what the store reads by itself to copy it. */
+export function sseOfSource(sse: Sse) {
+  const { SSECustomerAlgorithm: algorithm, SSECustomerKey: key } = sseOfAny(sse);
+  return algorithm && { CopySourceSSECustomerAlgorithm: algorithm, CopySourceSSECustomerKey: key };
+}
+
 /** Before anything is sent. @throws SealdropError `usage` for SSE-C over http */
 export function assertSseUsable(sse: Sse, { secure, shown }: Endpoint): void {
   if (sse?.kind !== 'c' || secure) return;

@@ -1,9 +1,9 @@
 /** The behaviour of every ObjectStore, as one suite: what ports.ts promises. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isSealdropError } from '../../src/errors.js';
-import type { ByteSource, ObjectInfo, ObjectStore } from '../../src/ports.js';
+import { UPLOAD_ENTRY, type ByteSource, type ObjectInfo, type ObjectStore } from '../../src/ports.js';
 import '../helpers/core-errors.js';
 import { chunked, chunkedBy, collect } from '../helpers/bytes.js';
 
@@ -332,6 +332,88 @@ export function objectStoreSuite(name: string, open: () => Promise<SuiteSubject>
         );
         expect(all.filter((code) => code === 'none')).toHaveLength(1);
         expect(all.filter((code) => code === 'precondition_failed')).toHaveLength(5);
+      });
+    });
+
+    describe('other metadata in place', () => {
+      const old = { 'x-amz-key-v2': 'old', 'only-old': 'a%20b' };
+      const fresh = (more = {}) => ({ 'x-amz-key-v2': 'new', ...more, [UPLOAD_ENTRY]: randomUUID() });
+      const sizes: [string, number, object][] = [
+        ['nothing', 0, {}],
+        ['one byte', 1, {}],
+        ['one byte, in parts', 1, { inParts: true }],
+        ['5 MiB', 5 * MIB, {}],
+        ['12 MiB and a byte', 12 * MIB + 1, {}],
+      ];
+
+      test.each(sizes)('%s: the bytes stay, the metadata are the new ones alone', async (_, size, how) => {
+        const bytes = randomBytes(size);
+        await put(bytes, key, { ...how, metadata: old });
+        for (const round of ['1', '2', '3']) {
+          const before = await store.head(key);
+          const metadata = fresh({ round });
+          const replaced = await store.replaceMetadata(key, { ifMatch: before.etag, metadata });
+          expect(replaced).toEqual(await store.head(key));
+          expect(replaced).toMatchObject({ key, size, metadata });
+          // What S3 can cut into parts in one way only has the same ETag after the first time.
+          if (store.kind !== 's3' || size > 5 * MIB || !before.etag.endsWith('-1'))
+            expect(replaced.etag).not.toBe(before.etag);
+          await expectUntouched(bytes);
+          expect(sha256(await subject.raw(key))).toBe(sha256(bytes));
+        }
+        await expectDigests(bytes);
+      });
+
+      test.each(['日本語/ファイル.txt', 'plus+and%2Bpercent%/100%.txt', 'a b\'"?c#d;e=f&g'])(
+        'under the key %j',
+        async (suffix) => {
+          const odd = `${key}/${suffix}`;
+          const { etag } = await put(Buffer.from(odd), odd, { metadata: old });
+          const metadata = fresh();
+          await store.replaceMetadata(odd, { ifMatch: etag, metadata });
+          expect(await store.head(odd)).toMatchObject({ key: odd, metadata });
+          expect((await read(odd)).toString()).toBe(odd);
+        },
+      );
+
+      test('refused for another object than was meant, and nothing changes', async () => {
+        const first = await put(Buffer.from('first'), key, { metadata: fresh() });
+        const second = await put(Buffer.from('second'), key, { metadata: old });
+        const replace = (options = {}) =>
+          codeOf(store.replaceMetadata(key, { ifMatch: first.etag, metadata: fresh(), ...options }));
+        expect(await replace()).toBe('precondition_failed');
+        expect(await replace({ guarded: true })).toBe('precondition_failed');
+        const ifMetadata = { ...old, more: 'x' };
+        expect(await replace({ ifMatch: second.etag, ifMetadata })).toBe('precondition_failed');
+        expect(await replace({ ifMatch: second.etag, signal: AbortSignal.abort() })).toBe('interrupted');
+        await expectUntouched(Buffer.from('second'));
+        expect(await store.head(key)).toMatchObject({ etag: second.etag, metadata: old });
+        expect(await replace({ ifMatch: second.etag, ifMetadata: old, guarded: true })).toBe('none');
+        await store.remove(key);
+        expect(await replace({ ifMatch: second.etag })).toBe('precondition_failed');
+        await expectUntouched(undefined);
+      });
+
+      test.each([
+        ['one byte', 1],
+        ['of many parts', 11 * MIB],
+      ])('of several at once, %s, one wins', async (_, size) => {
+        const bytes = randomBytes(size);
+        const { etag } = await put(bytes, key, { metadata: old });
+        const entries = Array.from({ length: 4 }, () => fresh());
+        const codes = await Promise.all(
+          entries.map((metadata) => codeOf(store.replaceMetadata(key, { ifMatch: etag, metadata }))),
+        );
+        expect([...codes].sort()).toEqual(['none', ...Array(3).fill('precondition_failed')]);
+        expect((await store.head(key)).metadata).toEqual(entries[codes.indexOf('none')]);
+        await expectUntouched(bytes);
+      });
+
+      test('in a bucket that is missing', async () => {
+        const { missing } = subject;
+        if (missing === undefined) return;
+        const replacing = missing.replaceMetadata(key, { ifMatch: 'x', metadata: fresh() });
+        expect(await codeOf(replacing)).toBe('bucket_not_found');
       });
     });
 

@@ -85,6 +85,20 @@ describe.each(KINDS)('%s', (_name, sse, encryption, checked) => {
       if (checked !== 'etag-md5') expect(kinds).toEqual([]);
     },
   );
+
+  test.each([0, 1, 17 * MIB + 3])(
+    '%i bytes get other metadata in place, whatever is asked for new objects, and stay encrypted as they are',
+    async (size) => {
+      const key = `${encryption}/${_name}/replaced/${size}`;
+      const { etag } = await put(storeWith(sse), key, size);
+      const store = storeWith(sse.kind === 'c' ? sse : undefined);
+      const metadata = { key: 'new', [UPLOAD_ENTRY]: randomUUID() };
+      await store.replaceMetadata(key, { ifMatch: etag, metadata });
+      expect(await store.head(key)).toMatchObject({ size, encryption, metadata });
+      expect((await read(store, key)).equals(BYTES.subarray(0, size))).toBe(true);
+      expect(await store.unfinished(key)).toEqual([]);
+    },
+  );
 });
 
 describe('SSE-C', () => {

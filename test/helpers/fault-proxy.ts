@@ -1,6 +1,6 @@
 /** A proxy in front of an S3 server that does to its requests what networks and servers do to them. */
 import { Agent, createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { Transform } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -44,6 +44,8 @@ export interface FaultProxy {
   readonly requests: readonly string[];
   /** The connections that are open now. */
   readonly connections: () => Promise<number>;
+  /** Bytes that clients have sent and got so far, headers and all. */
+  readonly transferred: () => number;
   /** Adds a fault; the first that matches and is not used up applies. */
   add(fault: Fault): void;
   /** Forgets all faults and requests. */
@@ -99,6 +101,8 @@ export async function startFaultProxy(upstream: string, at = 0): Promise<FaultPr
     handle(incoming, outgoing).catch(() => incoming.socket.destroy());
   });
   server.keepAliveTimeout = 60_000;
+  const sockets: Socket[] = [];
+  server.on('connection', (socket: Socket) => void sockets.push(socket));
   await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve));
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -109,6 +113,8 @@ export async function startFaultProxy(upstream: string, at = 0): Promise<FaultPr
       new Promise((resolve, reject) =>
         server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
       ),
+    transferred: () =>
+      sockets.reduce((sum, { bytesRead, bytesWritten }) => sum + bytesRead + bytesWritten, 0),
     add: (fault) => void faults.push({ fault, seen: 0 }),
     reset() {
       faults = [];

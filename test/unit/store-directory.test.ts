@@ -24,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import { isSealdropError } from '../../src/errors.js';
-import type { ObjectStore } from '../../src/ports.js';
+import { UPLOAD_ENTRY, type ObjectStore } from '../../src/ports.js';
 import {
   createVault,
   findVaultRoot,
@@ -33,6 +33,7 @@ import {
   removeStaleTemp,
 } from '../../src/store/directory.js';
 import { fsError } from '../../src/store/fs-errors.js';
+import { writeSidecar } from '../../src/store/sidecar.js';
 import '../helpers/core-errors.js';
 import { chunked, collect } from '../helpers/bytes.js';
 
@@ -263,6 +264,46 @@ describe('metadata beside the body', () => {
       expect((await store.head('a')).metadata).toEqual({});
     },
   );
+
+  const replace = async (ifMatch: string, round: string) =>
+    store.replaceMetadata('a', { ifMatch, metadata: { round, [UPLOAD_ENTRY]: round } });
+
+  test('is replaced, and the ETag with it, however fast and whatever time the body has', async () => {
+    await put('a', 'body', { metadata });
+    const future = Date.now() / 1000 + 1000;
+    await utimes(at('a'), future, future);
+    const etags = [(await store.head('a')).etag];
+    for (let round = 0; round < 20; round++) {
+      const { etag, metadata: now } = await replace(etags.at(-1)!, `${round}`);
+      expect(now).toEqual({ round: `${round}`, [UPLOAD_ENTRY]: `${round}` });
+      etags.push(etag);
+    }
+    expect(new Set(etags).size).toBe(21);
+    expect(await read('a')).toBe('body');
+    expect(await tempFiles()).toEqual([]);
+    // Nothing of the old ones stays.
+    const [name] = await readdir(at('.sealdrop-meta'));
+    expect(JSON.parse(await readFile(at('.sealdrop-meta', name!), 'utf8'))).not.toHaveProperty('before');
+  });
+
+  test('that a killed process was about to replace is one of the two', async () => {
+    await put('a', 'body', { metadata });
+    const stamp = await lstat(at('a'), { bigint: true });
+    const planned = { size: stamp.size, mtimeNs: 2_000_000_000n * 1_000_000_000n };
+    await writeSidecar(root, 'a', { stamp: planned, metadata: { b: 'new' } }, { stamp, metadata });
+    const before = await store.head('a');
+    expect(before.metadata).toEqual(metadata);
+    await utimes(at('a'), 2_000_000_000, 2_000_000_000);
+    expect(await store.head('a')).toMatchObject({ metadata: { b: 'new' } });
+    expect((await store.head('a')).etag).not.toBe(before.etag);
+  });
+
+  test('is not replaced where the body has other links: it would cost theirs', async () => {
+    const { etag } = await put('a', 'body', { metadata });
+    await link(at('a'), join(folder, 'backup'));
+    expect(await codeOf(replace(etag, '1'))).toBe('store_refused');
+    expect(await store.head('a')).toMatchObject({ etag, metadata });
+  });
 
   test('goes with its object', async () => {
     await put('a', 'body', { metadata });

@@ -5,8 +5,9 @@ import { crc32 } from 'node:zlib';
 import { isSealdropError } from '../../src/errors.js';
 import { BufferPool, cutParts } from '../../src/store/cut-parts.js';
 import { checkFor, crc32Text, prove, verdict } from '../../src/store/integrity.js';
-import { assertWithin, planParts } from '../../src/store/part-plan.js';
+import { assertWithin, planCopy, planParts } from '../../src/store/part-plan.js';
 import { pull } from '../../src/store/pull.js';
+import type { StoreTraits } from '../../src/store-traits.js';
 import { chunked, chunkedBy } from '../helpers/bytes.js';
 
 const MIB = 1024 * 1024;
@@ -50,6 +51,53 @@ describe('the plan', () => {
     expect(codeOf(() => assertWithin(plan, 160_000 * MIB))).toBe('none');
     expect(codeOf(() => assertWithin(plan, 160_000 * MIB + 1))).toBe('too_large');
     expect(codeOf(() => assertWithin(planParts(5 * TIB), 5 * TIB + 1))).toBe('too_large');
+  });
+});
+
+describe('the plan of a copy', () => {
+  const MD5 = '0'.repeat(32);
+  test.each([
+    ['1', 1, MD5, [1]],
+    ['1, in one part', 1, `${MD5}-1`, [1]],
+    ['5 MiB, in one part', 5 * MIB, `${MD5}-1`, [5 * MIB]],
+    ['a byte more', 5 * MIB + 1, `${MD5}-1`, [5 * MIB, 1]],
+    ['a byte more, in two', 5 * MIB + 1, `${MD5}-2`, [5 * MIB + 1]],
+    ['256 MiB', 256 * MIB, MD5, [256 * MIB]],
+    ['256 MiB, in one part', 256 * MIB, `${MD5}-1`, [128 * MIB, 128 * MIB]],
+    ['256 MiB, in eleven', 256 * MIB, `${MD5}-11`, [256 * MIB]],
+    ['600 MiB', 600 * MIB, MD5, [200 * MIB, 200 * MIB, 200 * MIB]],
+    ['600 MiB, in three', 600 * MIB, `${MD5}-3`, [150 * MIB, 150 * MIB, 150 * MIB, 150 * MIB]],
+  ])('size %s', (_, size, etag, expected) => {
+    const ranges = planCopy(size, etag);
+    expect(ranges.map(({ first, last }) => last - first + 1)).toEqual(expected);
+  });
+
+  test.each([
+    [5 * GIB + 3, `${'f'.repeat(32)}-21`, {}],
+    [3 * TIB + 17, MD5, {}],
+    [5 * TIB, `${MD5}-9987`, {}],
+    [5 * TIB, `${MD5}-10000`, {}],
+    [4 * TIB, `${MD5}-1000`, { maxParts: 1000 }],
+    [TIB + 1, `${MD5}-7`, { minPartSize: 600 * MIB }],
+  ])(
+    '%i bytes with the ETag %s, of a store with %j: every byte once, and another number of parts',
+    (...args) => {
+      const [size, etag, traits]: [number, string, StoreTraits] = args;
+      const ranges = planCopy(size, etag, traits);
+      const lengths = ranges.map(({ first, last }) => last - first + 1);
+      expect(ranges.every(({ number }, index) => number === index + 1)).toBe(true);
+      expect(ranges.every(({ first }, index) => first === (ranges[index - 1]?.last ?? -1) + 1)).toBe(true);
+      expect(ranges.at(-1)!.last).toBe(size - 1);
+      expect(Math.max(...lengths)).toBeLessThanOrEqual(5 * GIB);
+      expect(Math.min(...lengths.slice(0, -1))).toBeGreaterThanOrEqual(traits.minPartSize ?? 5 * MIB);
+      expect(ranges.length).toBeLessThanOrEqual(traits.maxParts ?? 10_000);
+      expect(etag.endsWith(`-${ranges.length}`)).toBe(false);
+    },
+  );
+
+  test('what no plan has room for is too_large', () => {
+    expect(codeOf(() => planCopy(5 * TIB + 1, MD5))).toBe('too_large');
+    expect(codeOf(() => planCopy(5 * TIB, MD5, { maxParts: 1000 }))).toBe('too_large');
   });
 });
 
