@@ -30,9 +30,17 @@ export async function openWrappingKeys(settings: EncryptSettings): Promise<Wrapp
  * @throws SealdropError where keys are missing, damaged or of the wrong kind, `usage` where there are several
  */
 export async function openS3ecWrappingKey(settings: EncryptSettings): Promise<S3ecWrappingKey> {
+  return s3ecWrappingKeyFor(await readAll(settings), settings.keyAccess);
+}
+
+/** @throws SealdropError `key_required`, `usage` where there are several */
+export async function s3ecWrappingKeyFor(
+  found: readonly RecipientKey[],
+  access: KeyAccess | undefined,
+): Promise<S3ecWrappingKey> {
   const { s3ecWrappingKeyOf } = await import('./keys/s3ec-wrapping.js');
   const keys: S3ecWrappingKey[] = [];
-  for (const key of await readAll(settings)) keys.push(await s3ecKey(key, settings.keyAccess));
+  for (const key of found) keys.push(await s3ecKey(key, access));
   return s3ecWrappingKeyOf(keys);
 }
 

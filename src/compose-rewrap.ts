@@ -1,5 +1,5 @@
 /** Keys for objects that are there already: those that they shall be for, and those that they may be for now. */
-import { readOne, wrapper } from './compose-keys.js';
+import { readOne, s3ecWrappingKeyFor, wrapper } from './compose-keys.js';
 import type { RecipientSettings, Recipients } from './config/settings.js';
 import type { Encryptor } from './ports.js';
 import type { RecipientKey } from './keys/recipients.js';
@@ -29,6 +29,7 @@ export async function openRecipients(settings: RecipientSettings): Promise<Recip
   const encryptors = new Map<string, Encryptor>();
   return {
     to: wrappingKeysOf(wanted).recipients,
+    s3ecKey: async () => s3ecWrappingKeyFor(to, keyAccess),
     known: known.map(({ recipient, retired }) => ({ ...recipient, ...(retired === true && { retired }) })),
     encryptorFor(recipients) {
       const ids = recipients.map(idOf);

@@ -24,7 +24,15 @@ import type {
 } from './config/settings.js';
 import { SealdropError } from './errors.js';
 import type { AwsSettings, Operations } from './operations.js';
-import type { BucketAdmin, Decryptor, Encryptor, Inspector, UnverifiedRanges } from './ports.js';
+import type {
+  BucketAdmin,
+  Decryptor,
+  Encryptor,
+  HeaderRewrapper,
+  Inspector,
+  S3ecWrappingKey,
+  UnverifiedRanges,
+} from './ports.js';
 import { printable } from './printable.js';
 import type { RawStore } from './raw-store.js';
 import { realTarget } from './real-path.js';
@@ -180,6 +188,13 @@ export async function openDecryptor(settings: DecryptSettings): Promise<Decrypto
   return createAnyDecryptor({ esdk, s3ec });
 }
 
+async function openHeaderRewrapper(settings: DecryptSettings, to: S3ecWrappingKey): Promise<HeaderRewrapper> {
+  const { createHeaderRewrapper } = await import('./envelope/s3ec/rewrap-header.js');
+  const { commitmentPolicy, allowLegacy } = settings;
+  const keys = await openS3ecUnwrappingKeys(settings);
+  return createHeaderRewrapper({ keys, to, commitmentPolicy, allowLegacy });
+}
+
 /**
  * Ranges of s3ec objects, which nothing authenticates.
  * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind
@@ -259,6 +274,7 @@ export const parts: Parts = {
   openDecryptor,
   openInspector,
   openUnverifiedRanges,
+  openHeaderRewrapper,
   readPublicKeys,
   generateKeyPair,
   readSecret,

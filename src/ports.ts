@@ -599,6 +599,31 @@ export interface UnverifiedRanges {
   open(parts: ObjectParts, range: PlaintextRange, allowed?: ReadPolicy): Promise<UnverifiedRange>;
 }
 
+/** An s3ec object's header with its data key wrapped anew. The body under it stays as it is. */
+export interface RewrappedHeader extends Pick<BegunMessage, 'metadata' | 'instruction'> {
+  /** Of the header that was read. */
+  readonly info: MessageInfo;
+  /** Names of the old header's entries, whose place those of `metadata` take. */
+  readonly replaces: readonly string[];
+}
+
+/** Gives s3ec objects another wrapping key, without their bodies. */
+export interface HeaderRewrapper {
+  /** Whom for. */
+  readonly recipient: Recipient;
+  readonly algorithm: S3ecWrapName;
+  /**
+   * The new wrapped key goes where the old one lies.
+   * @param call `accept` judges the header, authenticated by then, before anything is wrapped; it throws to refuse
+   * @throws SealdropError an integrity code; `usage` for V1 and AES/CBC, and for a description that only the new key would
+   * authenticate; what the keys fail with
+   */
+  rewrap(
+    parts: ObjectParts,
+    call: { accept: (info: MessageInfo) => void; allowed?: ReadPolicy | undefined },
+  ): Promise<RewrappedHeader>;
+}
+
 /** What can be known of a message without a key. */
 export interface ScanResult {
   readonly info: MessageInfo;
@@ -608,6 +633,8 @@ export interface ScanResult {
 }
 
 export interface Inspector {
+  /** Whether metadata alone say that an object's header lies beside its body: then `inspect` reads nothing of that. */
+  readonly isBeside?: (metadata: Pairs) => boolean;
   /** Reads the header and no more than is needed for it. */
   inspect(source: ByteSource, parts?: ObjectParts): Promise<MessageInfo>;
   /** Reads the whole message and checks its framing. Proves no integrity. */

@@ -5,6 +5,7 @@ import type { Decryptor, Recipient } from '../ports.js';
 import { printable } from '../printable.js';
 import { Rehearsal } from '../transfer/rewrap/opener.js';
 import { assertNoneRetired, wantedKeys, type RewrapMode } from '../transfer/rewrap/recipients.js';
+import type { HeaderTarget } from '../transfer/rewrap/rewrap-header.js';
 import type { RewrapJob } from '../transfer/rewrap/rewrap.js';
 import type { Environment } from './command.js';
 import * as shared from './options.js';
@@ -67,6 +68,31 @@ export function recipientsOf(
     if (opener === undefined) onUnopened();
     return { encryptor, opener, already };
   };
+}
+
+/** S3 Encryption Client objects have one wrapping key: there is nothing to add to it, or to leave of it. */
+export function headersOf(
+  { s3ecKey }: Recipients,
+  options: RewrapKeyOptions & shared.DecryptOptions,
+  { parts }: Pick<Environment, 'parts'>,
+): HeaderTarget {
+  const to = once(async () => {
+    const mode = modeOf(options);
+    if (mode === 'set') return s3ecKey();
+    throw new SealdropError('usage', `an s3ec object has one wrapping key: --${mode} is for --format esdk`, {
+      hint: 'name the key that it shall be for with --to alone',
+    });
+  });
+  return {
+    to,
+    open: once(async () => parts.openHeaderRewrapper(shared.decryptSettings(options), await to())),
+    again: options.again,
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => (made ??= make());
 }
 
 const doesNotStay = (): SealdropError =>

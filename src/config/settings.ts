@@ -9,6 +9,7 @@ import type {
   Decryptor,
   Encryptor,
   FormatName,
+  HeaderRewrapper,
   InboxBucket,
   Inspector,
   OaepHash,
@@ -17,6 +18,7 @@ import type {
   PublicKeyInfo,
   ReadPolicy,
   Recipient,
+  S3ecWrappingKey,
   ServerSideEncryption,
   UnverifiedRanges,
 } from '../ports.js';
@@ -115,6 +117,8 @@ export interface RecipientSettings extends Omit<
 
 export interface Recipients {
   readonly to: readonly Recipient[];
+  /** The one that s3ec objects shall be for. @throws SealdropError `usage` where `to` are several */
+  readonly s3ecKey: () => Promise<S3ecWrappingKey>;
   /** Retired ones too: objects may be for them, and are not wrapped to them again. */
   readonly known: readonly (Recipient & { readonly retired?: boolean })[];
   /** Wraps to exactly these, which are some of those. */
@@ -171,6 +175,8 @@ export interface Parts {
   openDecryptor(settings: DecryptSettings): Promise<Decryptor>;
   openInspector(): Promise<Inspector>;
   /** Of s3ec objects. */
+  /** For s3ec objects: `settings` open them. */
+  openHeaderRewrapper(settings: DecryptSettings, to: S3ecWrappingKey): Promise<HeaderRewrapper>;
   openUnverifiedRanges(settings: DecryptSettings): Promise<UnverifiedRanges>;
   /** The keys that `openEncryptor` would wrap to. */
   readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]>;

@@ -34,6 +34,7 @@ export function createAnyInspector(of: Readonly<Record<Envelope, Inspector>>): I
       const { envelope, message, parts } = await toldApart(source, given);
       return of[envelope].scan(message, parts);
     },
+    isBeside: (metadata) => hasMarks(metadata) || saysS3ec(metadata),
     plaintextSize: (info: MessageInfo, size) =>
       of[info.format === 's3ec' ? 's3ec' : 'esdk'].plaintextSize(info, size),
   };
@@ -54,13 +55,13 @@ async function toldApart(source: ByteSource, given: ObjectParts | undefined): Pr
   const beginning = Buffer.from(await reader.read(LOOKED_AT));
   const message = resumed(beginning, reader);
   // V1 and V2 may have all that they say of themselves in an instruction file.
-  if (beginsAsMessage(beginning) && !saysS3ec(parts)) return { envelope: 'esdk', message, parts };
+  if (beginsAsMessage(beginning) && !saysS3ec(parts.metadata)) return { envelope: 'esdk', message, parts };
   const isOther = (await parts.instruction()) !== undefined;
   return { envelope: isOther ? 's3ec' : 'esdk', message, parts };
 }
 
 /** A body of random bytes may begin as a message: then what we have written beside it tells. */
-const saysS3ec = ({ metadata }: ObjectParts): boolean =>
+const saysS3ec = (metadata: ObjectParts['metadata']): boolean =>
   metadata['sealdrop-format']?.startsWith('s3ec') === true;
 
 function askedOnce(parts: ObjectParts): ObjectParts {

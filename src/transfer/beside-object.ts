@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { isSealdropError, SealdropError } from '../errors.js';
 import { UPLOAD_ENTRY, type ObjectInfo, type ObjectStore } from '../ports.js';
 import { printable } from '../printable.js';
+import { KEYS } from './metadata.js';
 import { assertStorableKey } from '../vault-key.js';
 import {
   instructionKey,
@@ -23,6 +24,8 @@ export interface BesideJob {
   /** Of the object. */
   readonly key: string;
   readonly bytes: Uint8Array;
+  /** Of the wrapping key. */
+  readonly fingerprint: string;
   /** `UPLOAD_ENTRY` of the object. */
   readonly upload: string;
   readonly signal?: AbortSignal | undefined;
@@ -60,7 +63,7 @@ export class BesideObject {
   /** Writes the file: when all of the object is at the store, and before it is seen. */
   async place(): Promise<void> {
     await this.look();
-    this.#etag = await this.#write(this.#job.bytes, this.#before?.info);
+    this.#etag = await this.#write(this.#before?.info);
   }
 
   /** The object was not stored: what lay there before lies there again. */
@@ -72,7 +75,7 @@ export class BesideObject {
     const undone =
       this.#before === undefined
         ? store.remove(this.#at, { ifMatch: etag })
-        : this.#write(this.#before.bytes, ours);
+        : this.#restore(this.#before, ours);
     // Somebody else has written there meanwhile: that is theirs.
     await undone.catch((error: unknown) => {
       if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
@@ -84,14 +87,14 @@ export class BesideObject {
    * @throws SealdropError `upload_corrupted`
    */
   async settle(): Promise<void> {
-    const { store, bytes, signal } = this.#job;
+    const { store, signal } = this.#job;
     for (let round = 0; round < ROUNDS; round++) {
       const found = await store.head(this.#at, signal && { signal }).catch((error: unknown) => {
         if (isSealdropError(error) && error.code === 'object_not_found') return undefined;
         throw error;
       });
       if (found?.etag === this.#etag || !(await this.#isOurs())) return;
-      await this.#write(bytes, found).then(
+      await this.#write(found).then(
         (etag) => (this.#etag = etag),
         (error: unknown) => {
           if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
@@ -105,15 +108,24 @@ export class BesideObject {
     );
   }
 
-  async #write(bytes: Uint8Array, over: Pick<ObjectInfo, 'etag'> | undefined): Promise<string> {
-    const { store, signal } = this.#job;
+  async #write(over: Pick<ObjectInfo, 'etag'> | undefined): Promise<string> {
+    const { store, bytes, fingerprint, signal } = this.#job;
     const { etag } = await store.put(this.#at, one(bytes), {
       size: bytes.length,
-      metadata: { ...MARK, [UPLOAD_ENTRY]: randomUUID() },
+      metadata: { ...MARK, [KEYS]: fingerprint, [UPLOAD_ENTRY]: randomUUID() },
       condition: over === undefined ? { absent: true } : { ifMatch: over.etag },
       ...(signal && { signal }),
     });
     return etag;
+  }
+
+  /** Whatever has stopped the put does not stop this. */
+  async #restore({ bytes, info }: InstructionFile, { etag }: Pick<ObjectInfo, 'etag'>): Promise<void> {
+    await this.#job.store.put(this.#at, one(bytes), {
+      size: bytes.length,
+      metadata: { ...info.metadata, [UPLOAD_ENTRY]: randomUUID() },
+      condition: { ifMatch: etag },
+    });
   }
 
   /** Whether the object that is there now is the one that this file is of. */

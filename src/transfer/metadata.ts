@@ -9,7 +9,8 @@ export type Metadata = Readonly<Record<string, string>>;
 
 const FORMAT = 'sealdrop-format';
 const SIZE = 'sealdrop-size';
-const KEYS = 'sealdrop-keys';
+/** Fingerprints of whom it is wrapped to. */
+export const KEYS = 'sealdrop-keys';
 const SOURCE = 'sealdrop-source';
 const MTIME = 'sealdrop-mtime';
 // Stores allow 2 KB in all; a fingerprint has 43 characters.

@@ -16,7 +16,7 @@ import { EMPTY_DIRECTORY, keptPairs, MTIME_PAIR } from './attributes.js';
 import { BesideObject } from './beside-object.js';
 import { objectContext } from './context.js';
 import type { ManifestEntry } from './manifest.js';
-import { objectMetadata, type Metadata } from './metadata.js';
+import { KEYS, objectMetadata, type Metadata } from './metadata.js';
 import { hashed } from './hashed.js';
 import type { Source } from './source.js';
 
@@ -113,8 +113,15 @@ function metadataOf(job: PutJob, begun: BegunMessage | undefined): Metadata {
   const { source, encryptor, sourceToken } = job;
   const stats = job.preserve === true ? source.stats : undefined;
   const mtime = stats && keptPairs(stats)[MTIME_PAIR];
+  const { [KEYS]: keys, ...own } = objectMetadata(encryptor, {
+    size: source.size,
+    source: sourceToken,
+    mtime,
+  });
   return {
-    ...objectMetadata(encryptor, { size: source.size, source: sourceToken, mtime }),
+    ...own,
+    // Where the wrapped key lies in a file, so does what says whose it is: a rewrap replaces them together.
+    ...(keys !== undefined && begun?.instruction === undefined && { [KEYS]: keys }),
     ...begun?.metadata,
     ...job.metadata,
   };
@@ -122,13 +129,14 @@ function metadataOf(job: PutJob, begun: BegunMessage | undefined): Metadata {
 
 /** What is in its way is found before anything is sent. */
 async function fileOf(
-  { store, key, signal }: PutJob,
+  { store, key, encryptor, signal }: PutJob,
   begun: BegunMessage | undefined,
   metadata: Metadata,
 ): Promise<BesideObject | undefined> {
   if (begun?.instruction === undefined) return undefined;
   const upload = metadata[UPLOAD_ENTRY]!;
-  const beside = new BesideObject({ store, key, bytes: begun.instruction, upload, signal });
+  const fingerprint = encryptor.recipients[0]!.fingerprint;
+  const beside = new BesideObject({ store, key, bytes: begun.instruction, fingerprint, upload, signal });
   await beside.look();
   return beside;
 }

@@ -19,7 +19,14 @@ import { confirm } from '../confirm.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { startTreeProgress } from '../progress.js';
-import { isKms, modeOf, openRewrapKeys, recipientsOf, type RewrapKeyOptions } from '../rewrap-keys.js';
+import {
+  headersOf,
+  isKms,
+  modeOf,
+  openRewrapKeys,
+  recipientsOf,
+  type RewrapKeyOptions,
+} from '../rewrap-keys.js';
 import * as tree from '../tree-options.js';
 import { TreeReporter } from '../tree-report.js';
 
@@ -46,7 +53,7 @@ Examples:
   sealdrop rewrap -r s3://lab/archive/ --rebind 2026/ --to public_key.pem --private-key private_key.pem
 
 Each object is opened and encrypted again in one stream, with a new data key, and takes the place of the very object
-that was read; what somebody else writes meanwhile stays. It does not revoke: older versions, backups and headers that
+that was read; of an s3ec object the wrapped key alone is replaced. What somebody else writes meanwhile stays. It does not revoke: older versions, backups and headers that
 were saved before still open with the old key (docs/rewrap.md).`;
 
 export function rewrapCommand(environment: Environment): Command {
@@ -122,6 +129,7 @@ async function run(source: string, vault: Vault, context: RewrapContext): Promis
     ...{ moved: options.moved, unbound: options.unbound, context: options.context },
     inspector: await environment.parts.openInspector(),
     recipients: recipientsOf(recipients, options, decryptor, onUnopened),
+    headers: headersOf(recipients, options, environment),
     // With -r it is a folder, with or without a slash at its end, as the address is.
     rebind:
       below === undefined || options.rebind === undefined ? options.rebind : folderPrefix(options.rebind),
@@ -202,9 +210,10 @@ function unopened({ options, output }: RewrapContext): () => void {
 const describe = ({ rewrapped, versionsRemoved }: RewrapEvent): object => {
   const { plaintextSize, bound } = rewrapped ?? {};
   if (rewrapped?.outcome !== 'rewrapped') return { plaintextSize, bound };
-  const { size, etag, version, checked, unguarded, proof, recipients } = rewrapped;
+  const { size, etag, version, unguarded, recipients } = rewrapped;
+  const sealed = 'proof' in rewrapped ? { checked: rewrapped.checked, verified: rewrapped.proof } : {};
   return {
-    ...{ plaintextSize, size, etag, version, checked, unguarded, verified: proof, bound, versionsRemoved },
+    ...{ plaintextSize, size, etag, version, ...sealed, unguarded, bound, versionsRemoved },
     recipients: recipients.map(({ namespace, name, fingerprint }) => ({ namespace, name, fingerprint })),
   };
 };

@@ -18,6 +18,15 @@ export async function withContentKey<T>(
   keys: S3ecUnwrappingKeys,
   use: (contentKey: Buffer) => T,
 ): Promise<T> {
+  return withDataKey(header, keys, (_dataKey, contentKey) => use(contentKey));
+}
+
+/** The same, with the data key that was wrapped, until what `use` returns has resolved. */
+export async function withDataKey<T>(
+  header: S3ecHeader,
+  keys: S3ecUnwrappingKeys,
+  use: (dataKey: Buffer, contentKey: Buffer) => T | Promise<T>,
+): Promise<T> {
   const { content, wrap, wrappedKey, description } = header;
   const dataKey = await keys.unwrap({
     algorithm: wrap.name,
@@ -30,7 +39,7 @@ export async function withContentKey<T>(
     if (!content.dataKeyBytes.includes(dataKey.length))
       throw new SealdropError('wrong_key_or_header', `the object has a data key of ${dataKey.length} bytes`);
     if (content.committing) contentKey = committedKey(header, dataKey);
-    return use(contentKey);
+    return await use(dataKey, contentKey);
   } finally {
     contentKey.fill(0);
     dataKey.fill(0);

@@ -14,7 +14,9 @@ const OF_V1_AND_V2 = [key.IV, key.DESCRIPTION];
 const OF_V2 = [key.V2_WRAPPED_KEY, key.CONTENT_ALGORITHM, key.WRAP_ALGORITHM, key.TAG_LENGTH];
 const OLDER = [key.V1_WRAPPED_KEY, ...OF_V1_AND_V2, ...OF_V2];
 export const OF_V3 = [...STAYING, ...OF_V3_FILE];
-const ALL: ReadonlySet<string> = new Set([...OLDER, ...OF_V3]);
+/** All entries of a header, but for the plaintext's length, which stays with the body. */
+export const OF_HEADER: readonly string[] = [...OLDER, ...OF_V3];
+const ALL: ReadonlySet<string> = new Set(OF_HEADER);
 // Read and passed over: nothing authenticates the length, and nothing needs it.
 const IN_FILE: ReadonlySet<string> = new Set([...OLDER, ...OF_V3_FILE, key.PLAINTEXT_LENGTH]);
 /** Some writers have them as numbers. */

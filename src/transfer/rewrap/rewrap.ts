@@ -8,6 +8,7 @@ import { withPlainHint } from '../get.js';
 import { readMetadata, type ObjectFacts } from '../metadata.js';
 import { partsOf } from '../object-parts.js';
 import { beginOpening, Peekable } from './opening.js';
+import { assertForHeaders, HeaderOfObject, type HeaderReport, type HeaderTarget } from './rewrap-header.js';
 import { keptContext, seal, type Sealing, type SealReport } from './seal.js';
 
 export interface RewrapJob extends Binding {
@@ -28,10 +29,14 @@ export interface RewrapJob extends Binding {
     facts: ObjectFacts,
     context: Readonly<Record<string, string>>,
   ) => Promise<Sealing & { already: boolean }>;
+  /** For s3ec objects, whose bodies stay. Absent: they are refused. */
+  headers?: HeaderTarget | undefined;
   /** Throws where what was found is not to be worked on here. Not asked of what is for them already. */
   admit?: ((found: ObjectInfo) => void) | undefined;
   /** The key that it must be bound to: it will be bound to the one that it lies under. */
   boundTo?: string | undefined;
+  /** Older versions are removed afterwards. */
+  deleteVersions?: boolean | undefined;
   /** Go on where the store keeps no conditions on writes: the object is looked at right before, in place of that. */
   unconditional?: boolean | undefined;
   signal?: AbortSignal | undefined;
@@ -48,6 +53,7 @@ export type RewrapReport = {
 } & (
   | { readonly outcome: 'present' | 'planned'; readonly plaintextSize: number }
   | ({ readonly outcome: 'rewrapped' } & SealReport)
+  | ({ readonly outcome: 'rewrapped'; readonly plaintextSize: number } & HeaderReport)
 );
 
 /**
@@ -60,12 +66,22 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
   const { store, key, inspector, decryptor, signal } = job;
   assertStorableKey(key);
   store.assertStorable(key);
+  // Of what has its header beside it the body need not be asked for.
+  const isBeside = inspector.isBeside;
+  if (job.headers !== undefined && isBeside !== undefined) {
+    const object = await store.head(key, { signal });
+    if (isBeside(object.metadata ?? {})) return rewrapBeside(job, object, job.headers);
+  }
   // What was read is told by the answer that its bytes came with.
   const { info: old, body } = await store.get(key, { signal });
   try {
     const message = new Peekable(body);
     const info = await inspector.inspect(message.beginning, partsOf(store, old, signal));
-    assertMessage(info, store.address(key));
+    if (info.format === 's3ec') {
+      if (job.headers === undefined) throw notHere(store.address(key));
+      body.destroy();
+      return await rewrapBeside(job, old, job.headers);
+    }
     const found = { key, info, old };
     // A signed message's is known for certain when it has been read.
     const plaintextSize = inspector.plaintextSize(info, old.size).bytes;
@@ -132,13 +148,36 @@ function judge(info: MessageInfo, job: RewrapJob): Bound {
   });
 }
 
-/** @throws SealdropError `usage` */
-function assertMessage({ format }: MessageInfo, address: string): void {
-  if (format !== 's3ec') return;
-  throw new SealdropError(
+async function rewrapBeside(job: RewrapJob, old: ObjectInfo, target: HeaderTarget): Promise<RewrapReport> {
+  const { store, key, inspector, decryptor, allowed, unconditional, signal } = job;
+  try {
+    const header = new HeaderOfObject(old, { store, inspector, target, allowed, unconditional, signal });
+    const info = await header.inspect();
+    assertForHeaders(info, store.address(key), {
+      rebinds: job.boundTo !== undefined,
+      deletesVersions: job.deleteVersions === true,
+    });
+    const plaintextSize = inspector.plaintextSize(info, old.size).bytes;
+    const found = { key, info, old, plaintextSize };
+    const planned = await header.isDone(info);
+    if (planned || decryptor === undefined) {
+      const bound = judge(info, job);
+      return { ...found, bound, outcome: planned ? 'present' : 'planned' };
+    }
+    job.admit?.(old);
+    let bound: Bound = 'unbound';
+    const done = await header.rewrap((judged) => void (bound = judge(judged, job)));
+    return { ...found, bound, outcome: 'rewrapped', ...done };
+  } catch (error) {
+    throw explained(error, job);
+  }
+}
+
+function notHere(address: string): SealdropError {
+  return new SealdropError(
     'usage',
-    `${printable(address)} is an object of the S3 Encryption Client: only messages of --format esdk are rewrapped`,
-    { hint: 'take it out and store it again for another key: sealdrop get, sealdrop put' },
+    `${printable(address)} is an object of the S3 Encryption Client, which is not rewrapped here`,
+    { hint: 'the command does it: sealdrop rewrap' },
   );
 }
 

@@ -1,0 +1,73 @@
+/**
+ * Another wrapping key for an object's data key. Its header's bytes are not under the content key, so nothing is sealed
+ * twice, and the body stays.
+ *
+ * Source: AWS Encryption SDK specification repository, s3-encryption; the client for Java ("ReEncryptInstructionFile").
+ */
+import { SealdropError } from '../../errors.js';
+import type {
+  HeaderRewrapper,
+  MessageInfo,
+  ReadPolicy,
+  RewrappedHeader,
+  S3ecUnwrappingKeys,
+  S3ecWrappingKey,
+} from '../../ports.js';
+import { ALGORITHM_PAIR, V1_KEY_PAIR, wrapNamed } from './algorithms.js';
+import { withDataKey } from './content-key.js';
+import { OF_HEADER } from './fields.js';
+import { infoOf, readHeader, type S3ecHeader } from './header.js';
+import { assertAllowed, policyOf } from './policy.js';
+import { writeHeader } from './write-header.js';
+
+export interface HeaderRewrapperOptions extends ReadPolicy {
+  /** Consulted only after the policy allowed the object. */
+  readonly keys: S3ecUnwrappingKeys;
+  readonly to: S3ecWrappingKey;
+}
+
+export function createHeaderRewrapper({ keys, to, ...own }: HeaderRewrapperOptions): HeaderRewrapper {
+  return {
+    recipient: to.recipient,
+    algorithm: to.algorithm,
+    async rewrap(parts, { accept, allowed }): Promise<RewrappedHeader> {
+      const header = await readHeader(parts);
+      assertAllowed(header, policyOf(own, allowed));
+      assertStays(header);
+      const description = keptPairs(header, to);
+      const info: MessageInfo = infoOf(header);
+      const wrapped = await withDataKey(header, keys, async (dataKey) => {
+        accept(info);
+        return to.wrap(dataKey, { contentAlgorithm: header.content.name, description });
+      });
+      const common = { wrap: to.algorithm, wrapped, place: header.at };
+      const { iv, messageId, commitment } = header;
+      const written =
+        header.version === 3
+          ? writeHeader({ ...common, version: 3, messageId: messageId!, commitment: commitment! })
+          : writeHeader({ ...common, version: 2, iv: iv! });
+      return { ...written, info, replaces: OF_HEADER };
+    },
+  };
+}
+
+/** What has no wrapping that binds its content's algorithm would become an object of another format. */
+function assertStays({ version, content }: S3ecHeader): void {
+  if (version > 1 && !content.legacy) return;
+  throw new SealdropError('usage', `an object of V${version} under ${content.name} keeps its wrapped key`, {
+    hint: 'take it out and store it again: sealdrop get, sealdrop put',
+  });
+}
+
+/**
+ * The user's own pairs. Those that nothing has authenticated are not given to KMS, which would.
+ * @throws SealdropError `usage`
+ */
+function keptPairs({ description, wrap }: S3ecHeader, to: S3ecWrappingKey): Record<string, string> {
+  const own = Object.entries(description).filter(([name]) => name !== ALGORITHM_PAIR && name !== V1_KEY_PAIR);
+  if (own.length > 0 && !wrap.kms && wrapNamed(to.algorithm)!.kms)
+    throw new SealdropError('usage', "nothing authenticates the object's description, and a KMS key would", {
+      hint: 'look at it (sealdrop inspect), then take the object out and store it again: sealdrop get, sealdrop put --context',
+    });
+  return Object.fromEntries(own);
+}
