@@ -1,10 +1,11 @@
 import { encryptionCliPython } from './aws-encryption-cli.js';
 import { binary } from './binaries.js';
 import { pythonWithSdk } from './python.js';
+import { javaWithS3ec } from './s3ec-java-program.js';
 import { ministackPython } from './servers.js';
 
 /**
- * Obtains every server and Python that tests start, one after another. Built while tests run, they would take the
+ * Obtains every server, Python and program that tests start, one after another. Built while tests run, they would take the
  * processors from tests that wait for an answer.
  */
 export async function prepareAll(): Promise<void> {
@@ -13,4 +14,5 @@ export async function prepareAll(): Promise<void> {
   await ministackPython();
   for (const major of [4, 2, 1] as const) await pythonWithSdk(major);
   await encryptionCliPython();
+  await javaWithS3ec();
 }
