@@ -1,6 +1,7 @@
 import { encryptionCliPython } from './aws-encryption-cli.js';
 import { binary } from './binaries.js';
 import { pythonWithSdk } from './python.js';
+import { goWithS3ec, pythonWithS3ec } from './s3ec-clients.js';
 import { javaWithS3ec } from './s3ec-java-program.js';
 import { ministackPython } from './servers.js';
 
@@ -14,5 +15,7 @@ export async function prepareAll(): Promise<void> {
   await ministackPython();
   for (const major of [4, 2, 1] as const) await pythonWithSdk(major);
   await encryptionCliPython();
+  await goWithS3ec();
+  await pythonWithS3ec();
   await javaWithS3ec();
 }
