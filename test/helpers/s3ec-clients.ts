@@ -39,6 +39,12 @@ export type S3ecResult =
   | { readonly ok: true; /** Of a get. */ readonly body: Buffer }
   | { readonly ok: false; readonly error: string };
 
+/** What came of a get that has to succeed. */
+export function plaintextOf(result: S3ecResult): Buffer {
+  if (!result.ok) throw new Error(`refused: ${result.error}`);
+  return result.body;
+}
+
 export const pythonWithS3ec = (): Promise<string> =>
   pythonVenv('s3-encryption-client', [
     'amazon-s3-encryption-client-python==4.0.0',
