@@ -1,6 +1,7 @@
 /** Objects of the first S3 Encryption Clients with KMS, SES's mail among them. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pattern } from '../helpers/bytes.js';
+import { Box } from '../helpers/cli.js';
 import { plaintextOf, runS3ec, type S3ecClient, type S3ecJob } from '../helpers/s3ec-clients.js';
 import { writeLegacy } from '../helpers/s3ec-legacy.js';
 import { startS3ecServers, type S3ecServers } from '../helpers/s3ec-servers.js';
@@ -48,5 +49,33 @@ wanted.each(CONTENTS)('%s, with its data key wrapped by kms without context', (c
       expect(await read(client, [16], { legacyWrapping: true })).toMatchObject([
         { error: expect.stringMatching(/legacy unauthenticated/i) },
       ]);
+  });
+
+  describe('with us', () => {
+    const get = (box: Box, from: string, ...more: string[]) =>
+      box.run([
+        ...['get', `s3://${servers.bucket}/${from}`, 'out', '--private-key', `kms:${servers.kmsKey}`],
+        ...['--commitment-policy', 'REQUIRE_ENCRYPT_ALLOW_DECRYPT', ...more],
+      ]);
+
+    test('is read where legacy is allowed', async () => {
+      const box = new Box({ ...servers.env });
+      expect(await get(box, '', '-r', '--allow-legacy')).toMatchObject({ code: 0 });
+      for (const size of SIZES) expect(box.read(`out/${size}`).equals(pattern(size))).toBe(true);
+    });
+
+    test('is said to be unauthenticated where it is', async () => {
+      const box = new Box({ ...servers.env });
+      const { code, stderr } = await get(box, '16', '--allow-legacy');
+      expect(code).toBe(0);
+      expect(stderr.includes('nothing authenticates it')).toBe(cbc);
+    });
+
+    test('is refused where it is not, and the option named', async () => {
+      const box = new Box({ ...servers.env });
+      const refused = await get(box, '16');
+      expect(refused).toMatchObject({ code: 5, stderr: expect.stringContaining('--allow-legacy') });
+      expect(box.has('out')).toBe(false);
+    });
   });
 });
