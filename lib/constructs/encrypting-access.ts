@@ -5,6 +5,8 @@ import type { Construct } from 'constructs';
 import type { AfterStoring, EncryptingSettings } from '../../src/contract.js';
 import type { Grant } from './acknowledge.js';
 import { readSecrets, useKeys } from './access.js';
+import { CseKey, WRAPPING_ACTIONS } from './cse-key.js';
+import type { SealdropFunction } from './function.js';
 import type { Inbox } from './inboxes.js';
 import { vaultAccess, vaultSecrets, type Vault } from './vault.js';
 
@@ -16,21 +18,22 @@ export interface EncryptingAccess {
 }
 
 /** Its secrets, its wrapping keys and its way into the vault. */
-export function vaultWriting(
-  scope: Construct,
+export function allowVaultWriting(
+  made: SealdropFunction,
   { settings, vault, secretKeys, wrappingKeys }: EncryptingAccess,
-): Grant[] {
-  return [
-    ...wrapping(wrappingKeys),
-    ...readSecrets(scope, [settings.publicKeySet, settings.idempotency, ...vaultSecrets(vault)], secretKeys),
-    ...vaultAccess(scope, vault, 'write'),
-  ];
+): void {
+  allowWrapping(made, wrappingKeys);
+  made.grant(
+    ...readSecrets(made, [settings.publicKeySet, settings.idempotency, ...vaultSecrets(vault)], secretKeys),
+    ...vaultAccess(made, vault, 'write'),
+  );
 }
 
 /** Never kms:Decrypt: what it wrapped, it cannot unwrap. */
-export function wrapping(keys: readonly kms.IKey[]): Grant[] {
-  if (keys.length === 0) return [];
-  return [{ actions: ['kms:GenerateDataKey', 'kms:Encrypt'], resources: keys.map((key) => key.keyArn) }];
+export function allowWrapping(made: SealdropFunction, keys: readonly kms.IKey[]): void {
+  if (keys.length === 0) return;
+  made.grant({ actions: WRAPPING_ACTIONS, resources: keys.map((key) => key.keyArn) });
+  for (const key of keys) if (key instanceof CseKey) key.nameEncrypter(made.role);
 }
 
 /** Reading the inbox, and marking or removing what was read. */

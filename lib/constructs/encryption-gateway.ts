@@ -6,7 +6,7 @@ import type * as sqs from 'aws-cdk-lib/aws-sqs';
 import { Construct } from 'constructs';
 import type { EncryptingSettings, EncryptObjectSettings } from '../../src/contract.js';
 import { Arrivals } from './arrivals.js';
-import { inboxAccess, queueAccess, vaultWriting, type EncryptingAccess } from './encrypting-access.js';
+import { allowVaultWriting, inboxAccess, queueAccess, type EncryptingAccess } from './encrypting-access.js';
 import { assertSafe, bytesWithin, encryptingSettings } from './gateway-settings.js';
 import { SealdropFunction } from './function.js';
 import type { EncryptionGatewayProps } from './gateway-props.js';
@@ -72,11 +72,8 @@ export class EncryptionGateway extends Construct {
       logRetention: props.logRetention ?? logs.RetentionDays.THREE_MONTHS,
       network: props.network,
     });
-    this.encryptObject.grant(
-      ...vaultWriting(this, this.encrypting),
-      ...inboxAccess(this, this.inboxes, after),
-      ...queueAccess(work),
-    );
+    allowVaultWriting(this.encryptObject, this.encrypting);
+    this.encryptObject.grant(...inboxAccess(this, this.inboxes, after), ...queueAccess(work));
     this.encryptObject.function.addEventSourceMapping('Batches', {
       eventSourceArn: this.queue.queueArn,
       batchSize: BATCH_SIZE,

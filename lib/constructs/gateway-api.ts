@@ -17,7 +17,7 @@ import {
 import { acknowledgePatterns, type Grant } from './acknowledge.js';
 import { assertSecretName, readSecrets, useKeys } from './access.js';
 import { assertSafeApi, type GatewayApiProps } from './api-props.js';
-import { vaultWriting } from './encrypting-access.js';
+import { allowVaultWriting } from './encrypting-access.js';
 import { SealdropFunction } from './function.js';
 import { HttpRoutes } from './http-routes.js';
 import { vaultAccess, vaultSecrets, vaultSettings, type Vault, type VaultUse } from './vault.js';
@@ -143,9 +143,8 @@ export class GatewayApi extends Construct {
   private makePutObject(): void {
     const { encrypting } = this.props.gateway;
     const settings: PutObjectSettings = { ...encrypting.settings, principals: this.principals };
-    this.make('put-object', 'encrypts what the API is sent into the vault', settings).grant(
-      ...vaultWriting(this, encrypting),
-    );
+    const made = this.make('put-object', 'encrypts what the API is sent into the vault', settings);
+    allowVaultWriting(made, encrypting);
   }
 
   private makeDeleteObject(): void {

@@ -7,7 +7,7 @@ import { Construct } from 'constructs';
 import type { RewrapObjectSettings } from '../../src/contract.js';
 import { acknowledgePatterns } from './acknowledge.js';
 import { assertDifferentSecrets, assertSecretName, readSecrets } from './access.js';
-import { wrapping } from './encrypting-access.js';
+import { allowWrapping } from './encrypting-access.js';
 import type { EncryptionGateway } from './encryption-gateway.js';
 import { SealdropFunction, type NetworkProps } from './function.js';
 import { bytesWithin } from './gateway-settings.js';
@@ -92,8 +92,8 @@ export class Rewrap extends Construct {
       keepLog: true,
       network: props.network,
     });
+    allowWrapping(made, wrappingKeys);
     made.grant(
-      ...wrapping(wrappingKeys),
       ...readSecrets(this, [publicKeySet, privateKeySetSecretName, ...vaultSecrets(vault)], secretKeys),
       ...vaultAccess(this, vault, 'rewrite'),
       {
