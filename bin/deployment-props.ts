@@ -13,9 +13,9 @@ import type {
   StackParts,
   VaultBucketProps,
 } from '../lib/index.js';
-import type { DeploymentConfig } from '../src/config/deployment.js';
+import type { DeploymentConfig, GatewayConfig } from '../src/config/deployment.js';
 
-type Config<Field extends keyof DeploymentConfig> = NonNullable<DeploymentConfig[Field]>;
+type Config<Field extends keyof GatewayConfig> = NonNullable<GatewayConfig[Field]>;
 
 export function environmentOf({ account, region }: DeploymentConfig): Environment {
   return {
@@ -25,7 +25,7 @@ export function environmentOf({ account, region }: DeploymentConfig): Environmen
 }
 
 /** @param scope the stack, in which what is there already is imported */
-export function partsOf(scope: Construct, deployment: string, config: DeploymentConfig): StackParts {
+export function partsOf(scope: Construct, deployment: string, config: GatewayConfig): StackParts {
   const { api, inventory, rewrap, alarmTopicArn } = config;
   return {
     gateway: { deployment, ...gatewayProps(scope, config) },
@@ -37,7 +37,7 @@ export function partsOf(scope: Construct, deployment: string, config: Deployment
   };
 }
 
-function apiProps(scope: Construct, config: DeploymentConfig, api: Config<'api'>): StackParts['api'] {
+function apiProps(scope: Construct, config: GatewayConfig, api: Config<'api'>): StackParts['api'] {
   const { decrypt } = api;
   return {
     callers: api.callers,
@@ -54,7 +54,7 @@ function apiProps(scope: Construct, config: DeploymentConfig, api: Config<'api'>
 
 function rewrapProps(
   scope: Construct,
-  config: DeploymentConfig,
+  config: GatewayConfig,
   rewrap: Config<'rewrap'>,
 ): StackParts['rewrap'] {
   return {
@@ -68,7 +68,7 @@ function rewrapProps(
   };
 }
 
-function gatewayProps(scope: Construct, config: DeploymentConfig): EncryptionGatewayProps {
+function gatewayProps(scope: Construct, config: GatewayConfig): EncryptionGatewayProps {
   return {
     publicKeySetSecretName: config.publicKeySetSecret,
     vaultWriteSecretName: config.vaultWriteSecret,

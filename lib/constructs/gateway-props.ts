@@ -13,7 +13,7 @@ export interface EncryptionGatewayProps {
   readonly publicKeySetSecretName: string;
   /** Name of the secret with the vault's address and credentials for writing. Not with `vaultBucket`. */
   readonly vaultWriteSecretName?: string;
-  /** A vault on AWS instead. */
+  /** A vault on AWS instead: a bucket that is there already, or an `EncryptedBucket`. */
   readonly vaultBucket?: VaultBucketProps;
   /** Name of a secret with the idempotency key. Default: one is made, which outlives the stack. */
   readonly idempotencySecretName?: string;
@@ -21,7 +21,7 @@ export interface EncryptionGatewayProps {
   readonly secretKeys?: readonly kms.IKey[];
   /**
    * Keys of KMS that the public key set names: objects are wrapped to them too. Another account's must allow the function's
-   * role in its own policy. For an alias in the set the key that it means.
+   * role in its own policy; a `CseKey` of the same stack does by itself. For an alias in the set the key that it means.
    */
   readonly wrappingKeys?: readonly kms.IKey[];
   /** What logs, metrics and alarms call this gateway. Default: the path of the construct. */

@@ -15,8 +15,8 @@ export class VaultStack extends Stack {
 
   constructor(scope: Construct, id: string, { bucket, cseKey, ...props }: VaultStackProps = {}) {
     super(scope, id, { description: 'sealdrop: a bucket and a key for what clients encrypt', ...props });
-    this.vault = new EncryptedBucket(this, 'Bucket', bucket);
-    this.cseKey = new CseKey(this, 'CseKey', cseKey);
+    this.vault = new EncryptedBucket(this, 'Bucket', { alias: `${this.stackName}-sse`, ...bucket });
+    this.cseKey = new CseKey(this, 'CseKey', { alias: `${this.stackName}-cse`, ...cseKey });
     const outputs = {
       BucketName: this.vault.bucket.bucketName,
       SseKeyArn: this.vault.encryptionKey.keyArn,

@@ -1,8 +1,7 @@
 /** `deployments` of sealdrop.config.json: what `cdk deploy` makes, by name. */
 import { z } from 'zod';
-
-const arn = (service: string, what: string) =>
-  z.string().regex(new RegExp(`^arn:[a-z-]+:${service}:[a-z0-9-]+:[0-9]{12}:`), `must be the ARN of ${what}`);
+import { arn, target } from './deployment-fields.js';
+import { vaultDeployment } from './vault-deployment.js';
 
 const keyArn = arn('kms', 'a KMS key').describe('ARN of a customer key of KMS');
 
@@ -186,18 +185,10 @@ const LOG_RETENTION_DAYS = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
 
-const deployment = z
+const gatewayDeployment = z
   .strictObject({
-    account: z
-      .string()
-      .regex(/^[0-9]{12}$/, 'must be the 12 digits of an account')
-      .optional()
-      .describe('Default: that of the credentials'),
-    region: z
-      .string()
-      .regex(/^[a-z]{2,}(-[a-z]+)+-[0-9]$/, 'must be a region')
-      .optional()
-      .describe('Default: that of the credentials'),
+    kind: z.literal('gateway').optional(),
+    ...target,
     publicKeySetSecret: secretName.describe(
       'Name of the secret with the public key set, or a bare public key in PEM',
     ),
@@ -248,10 +239,6 @@ const deployment = z
     api: api.optional(),
     inventory: inventory.optional(),
     rewrap: rewrap.optional(),
-    synthesizer: z
-      .enum(['default', 'cli'])
-      .optional()
-      .describe('cli: deploy with your own credentials instead of the roles of cdk bootstrap'),
   })
   .refine((settings) => (settings.vaultWriteSecret === undefined) !== (settings.vaultBucket === undefined), {
     path: ['vaultWriteSecret'],
@@ -300,6 +287,10 @@ function secretsOf(settings: NamedSecrets): [path: string[], name: string | unde
   ];
 }
 
+const deployment = z.discriminatedUnion('kind', [gatewayDeployment, vaultDeployment], {
+  error: 'must be "gateway", which is the default, or "vault"',
+});
+
 const deployments = z
   .record(
     z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,39}$/, 'a name is letters, digits and hyphens'),
@@ -312,3 +303,5 @@ const deployments = z
 export const deploymentsSchema = z.looseObject({ deployments });
 
 export type DeploymentConfig = z.infer<typeof deployment>;
+export type GatewayConfig = z.infer<typeof gatewayDeployment>;
+export type VaultConfig = z.infer<typeof vaultDeployment>;
