@@ -53,8 +53,10 @@ export function synthesizeApi(
   return { stack, template: Template.fromStack(stack) };
 }
 
+export const emptyApp = (): App => new App({ context: FLAGS });
+
 export const emptyStack = (): Stack =>
-  new Stack(new App({ context: FLAGS }), 'Test', { env: { account: ACCOUNT, region: REGION } });
+  new Stack(emptyApp(), 'Test', { env: { account: ACCOUNT, region: REGION } });
 
 export interface Statement {
   readonly effect: string;

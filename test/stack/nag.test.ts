@@ -2,11 +2,12 @@
 import { expect, test } from '@jest/globals';
 import { App, type Stack, Validations } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
+import * as iam from 'aws-cdk-lib/aws-iam';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { AwsSolutionsChecks } from 'cdk-nag';
-import { GatewayStack, type StackParts } from '../../lib/index.js';
+import { CseKey, EncryptedBucket, GatewayStack, VaultStack, type StackParts } from '../../lib/index.js';
 import { ACCOUNT, IAM_CALLERS, keyArn, REGION } from '../helpers/synth.js';
 
 const GATEWAY = { deployment: 'test', publicKeySetSecretName: 'p', vaultWriteSecretName: 'v' };
@@ -14,7 +15,10 @@ const GATEWAY = { deployment: 'test', publicKeySetSecretName: 'p', vaultWriteSec
 /** What the pack reports, errors and warnings. */
 function findings(parts: (stack: Stack) => StackParts): string[] {
   const app = new App();
-  const stack = new GatewayStack(app, 'Test', { env: { account: ACCOUNT, region: REGION }, parts });
+  return findingsIn(app, new GatewayStack(app, 'Test', { env: { account: ACCOUNT, region: REGION }, parts }));
+}
+
+function findingsIn(app: App, stack: Stack): string[] {
   const report = new AwsSolutionsChecks(app).validateScope(stack);
   return report.violations.flatMap(({ ruleName, violatingResources }) =>
     violatingResources.map(({ constructPath }) => `${ruleName} at ${constructPath}`),
@@ -87,6 +91,25 @@ test('a vault on AWS', () => {
     rewrap: { privateKeySetSecretName: 'k' },
   });
   expect(findings(onAws)).toEqual([]);
+});
+
+test('the stack of a vault alone', () => {
+  const app = new App();
+  const reader = new iam.ArnPrincipal(`arn:aws:iam::${ACCOUNT}:role/reader`);
+  expect(findingsIn(app, new VaultStack(app, 'Least'))).toEqual([]);
+  expect(findingsIn(app, new VaultStack(app, 'Most', { cseKey: { decrypters: [reader] } }))).toEqual([]);
+});
+
+test('a gateway with a vault and a key of its own', () => {
+  const own = (stack: Stack): StackParts => ({
+    gateway: {
+      ...GATEWAY,
+      vaultWriteSecretName: undefined,
+      vaultBucket: new EncryptedBucket(stack, 'Vault'),
+      wrappingKeys: [new CseKey(stack, 'CseKey')],
+    },
+  });
+  expect(findings(own)).toEqual([]);
 });
 
 test('what is not acknowledged is found', () => {
