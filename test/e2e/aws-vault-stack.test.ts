@@ -1,0 +1,241 @@
+/** `cdk deploy Vault`, on a local AWS with TLS and policies enforced: who may use its key, alone and as a gateway's vault. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { GetRoleCommand } from '@aws-sdk/client-iam';
+import { DescribeKeyCommand, GetKeyRotationStatusCommand } from '@aws-sdk/client-kms';
+import { GetFunctionConfigurationCommand } from '@aws-sdk/client-lambda';
+import {
+  GetBucketVersioningCommand,
+  GetObjectCommand,
+  GetPublicAccessBlockCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3';
+import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import { ADMINISTRATOR, assumedRole, type AssumedRole } from '../helpers/aws-assumed.js';
+import { bootstrap, cdk, type CdkApp } from '../helpers/aws-cdk.js';
+import { roleCredentials } from '../helpers/aws-role.js';
+import { startAws, type Aws } from '../helpers/aws-server.js';
+import { Box, until } from '../helpers/cli.js';
+import { SETUP_TIME } from '../helpers/servers.js';
+
+// Each waits for processes of several servers, on a machine that may have other work.
+jest.setTimeout(180_000);
+
+/** What clients write. */
+const FORMAT = 'esdk';
+
+const TEXT = 'written by whoever the key policy names\n';
+
+interface VaultOutputs {
+  readonly BucketName: string;
+  readonly SseKeyArn: string;
+  readonly CseKeyArn: string;
+  readonly CseKeyAlias: string;
+}
+
+let aws: Aws;
+let app: CdkApp;
+let keeper: AssumedRole;
+/** May do everything that IAM has a say in, and is not in the key policy. */
+let outsider: AssumedRole;
+let outputs: VaultOutputs;
+let box: Box;
+const deployments: Record<string, object> = {};
+
+beforeAll(async () => {
+  aws = await startAws();
+  const folder = mkdtempSync(join(tmpdir(), 'sealdrop-deploy-'));
+  app = { aws, folder, app: `${process.execPath} ${join(process.cwd(), 'dist/bin/app.js')}` };
+  keeper = await assumedRole(aws, 'keeper', ADMINISTRATOR);
+  outsider = await assumedRole(aws, 'outsider', ADMINISTRATOR);
+  box = new Box();
+  box.write('plain.txt', TEXT);
+  await bootstrap(app);
+  outputs = await deployVault([keeper.arn]);
+}, SETUP_TIME);
+afterAll(async () => {
+  await aws?.stop();
+  if (app !== undefined) rmSync(app.folder, { recursive: true });
+});
+
+async function deploy<Outputs>(name: string, stack: string, config: object): Promise<Outputs> {
+  deployments[name] = config;
+  writeFileSync(join(app.folder, 'sealdrop.config.json'), JSON.stringify({ deployments }));
+  const file = join(app.folder, 'outputs.json');
+  const id = 'kind' in config ? name : stack;
+  await cdk(app, ['deploy', id, '--require-approval', 'never', '--outputs-file', file]);
+  return (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Outputs>)[stack]!;
+}
+
+/** With a key that these use and nobody else. */
+const deployVault = (users: readonly string[], encrypters: readonly string[] = users) =>
+  deploy<VaultOutputs>('Vault', 'Sealdrop-Vault', { kind: 'vault', decrypters: users, encrypters });
+
+const put = ({ env }: AssumedRole, key: string, recipient = outputs.CseKeyArn) => {
+  const target = `s3://${outputs.BucketName}/${key}`;
+  return box.run(['put', 'plain.txt', target, '--recipient', `kms:${recipient}`, '--format', FORMAT], {
+    env,
+  });
+};
+
+const get = ({ env }: AssumedRole, key: string, file: string) =>
+  box.run(['get', `s3://${outputs.BucketName}/${key}`, file, '--private-key', `kms:${outputs.CseKeyArn}`], {
+    env,
+  });
+
+// Not its encryption: ministack's CloudFormation leaves that out. test/stack looks at the template.
+describe('what was deployed', () => {
+  test('is a bucket that is versioned and closed to the public', async () => {
+    const at = { Bucket: outputs.BucketName };
+    const { PublicAccessBlockConfiguration } = await aws.s3.send(new GetPublicAccessBlockCommand(at));
+    expect(Object.values(PublicAccessBlockConfiguration!)).toEqual([true, true, true, true]);
+    const { Status } = await aws.s3.send(new GetBucketVersioningCommand(at));
+    expect(Status).toBe('Enabled');
+  });
+
+  test('and two keys that are rotated, the CSE key with its alias', async () => {
+    const { SseKeyArn, CseKeyArn, CseKeyAlias } = outputs;
+    expect(SseKeyArn).not.toBe(CseKeyArn);
+    for (const KeyId of [SseKeyArn, CseKeyArn]) {
+      const { KeyRotationEnabled } = await aws.kms.send(new GetKeyRotationStatusCommand({ KeyId }));
+      expect(KeyRotationEnabled).toBe(true);
+    }
+    expect(CseKeyAlias).toBe('alias/Sealdrop-Vault-cse');
+    const { KeyMetadata } = await aws.kms.send(new DescribeKeyCommand({ KeyId: CseKeyAlias }));
+    expect(KeyMetadata?.Arn).toBe(CseKeyArn);
+  });
+});
+
+describe('a role that the key policy names', () => {
+  test('puts and gets', async () => {
+    expect(await put(keeper, 'kept.txt')).toMatchObject({ code: 0 });
+    expect(await get(keeper, 'kept.txt', 'back.txt')).toMatchObject({ code: 0 });
+    expect(box.read('back.txt').toString()).toBe(TEXT);
+  });
+
+  test('puts by the alias', async () => {
+    expect(await put(keeper, 'by-alias.txt', outputs.CseKeyAlias)).toMatchObject({ code: 0 });
+    expect(await get(keeper, 'by-alias.txt', 'by-alias.txt')).toMatchObject({ code: 0 });
+  });
+
+  test('and what it put is ciphertext, which S3 encrypted once more by the other key', async () => {
+    const at = { Bucket: outputs.BucketName, Key: 'kept.txt' };
+    const { Body } = await aws.s3.send(new GetObjectCommand(at));
+    expect(Buffer.from(await Body!.transformToByteArray()).includes(TEXT.trim())).toBe(false);
+    const { ServerSideEncryption, SSEKMSKeyId } = await aws.s3.send(new HeadObjectCommand(at));
+    expect(ServerSideEncryption).toBe('aws:kms');
+    expect(outputs.SseKeyArn).toContain(SSEKMSKeyId!.split('/').pop()!);
+  });
+});
+
+/** What KMS says, whole: who may not do what, with which key, and that it is the key's own policy that does not allow it. */
+const denial = (action: string) => {
+  const who = 'User: arn:aws:sts::000000000000:assumed-role/outsider/test';
+  return `AccessDeniedException: ${who} is not authorized to perform: ${action} on resource: ${outputs.CseKeyArn} because no resource-based policy allows the ${action} action`;
+};
+
+describe('an administrator that the key policy does not name', () => {
+  test('may look at the key and read the bucket', async () => {
+    const listed = await box.run(['ls', `s3://${outputs.BucketName}/`], { env: outsider.env });
+    expect(listed).toMatchObject({ code: 0 });
+    expect(listed.stdout.toString()).toContain('kept.txt');
+    const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN } = outsider.env;
+    const kms = new KMSClient(
+      aws.clientSettings({
+        accessKeyId: AWS_ACCESS_KEY_ID!,
+        secretAccessKey: AWS_SECRET_ACCESS_KEY!,
+        sessionToken: AWS_SESSION_TOKEN!,
+      }),
+    );
+    const { KeyMetadata } = await kms.send(new DescribeKeyCommand({ KeyId: outputs.CseKeyArn }));
+    expect(KeyMetadata?.Enabled).toBe(true);
+  });
+
+  test('is refused to encrypt: exit code 4, with all that KMS says', async () => {
+    const { code, stderr } = await put(outsider, 'refused.txt');
+    expect(code).toBe(4);
+    expect(stderr).toContain(denial('kms:GenerateDataKey'));
+    const at = { Bucket: outputs.BucketName, Key: 'refused.txt' };
+    await expect(aws.s3.send(new HeadObjectCommand(at))).rejects.toMatchObject({ name: 'NotFound' });
+  });
+
+  test('is refused to decrypt: exit code 4, with all that KMS says, and no file', async () => {
+    const { code, stderr } = await get(outsider, 'kept.txt', 'refused.txt');
+    expect(code).toBe(4);
+    expect(stderr).toContain(denial('kms:Decrypt'));
+    expect(box.files()).not.toContain('refused.txt');
+  });
+
+  test('does both once the policy names it, and the key is the same one', async () => {
+    expect(await deployVault([keeper.arn, outsider.arn])).toEqual(outputs);
+    expect(await put(outsider, 'allowed.txt')).toMatchObject({ code: 0 });
+    expect(await get(outsider, 'kept.txt', 'allowed.txt')).toMatchObject({ code: 0 });
+    expect(box.read('allowed.txt').toString()).toBe(TEXT);
+  });
+});
+
+describe('as the vault of a gateway', () => {
+  interface GatewayOutputs {
+    readonly InboxBucket: string;
+    readonly EncryptObjectFunction: string;
+  }
+  let gateway: GatewayOutputs;
+
+  beforeAll(async () => {
+    const { BucketName, SseKeyArn, CseKeyArn } = outputs;
+    const set = { version: 1, keys: [{ namespace: 'aws-kms', name: CseKeyArn }] };
+    const secret = { Name: 'vault-stack/public-keys', SecretString: JSON.stringify(set) };
+    await aws.secrets.send(new CreateSecretCommand(secret));
+    gateway = await deploy<GatewayOutputs>('e2e', 'Sealdrop-e2e', {
+      publicKeySetSecret: secret.Name,
+      vaultBucket: { name: BucketName, prefix: 'inbox/', kmsKeyArn: SseKeyArn },
+      wrappingKmsKeyArns: [CseKeyArn],
+    });
+    const { Role } = await aws.lambda.send(
+      new GetFunctionConfigurationCommand({ FunctionName: gateway.EncryptObjectFunction }),
+    );
+    const { Role: role } = await aws.iam.send(new GetRoleCommand({ RoleName: Role!.split('/').pop()! }));
+    await deployVault([keeper.arn], [role!.Arn!]);
+  }, SETUP_TIME);
+
+  test.each([
+    { what: 'a small file', size: 100 },
+    { what: 'one that needs several parts', size: 20 * 1024 * 1024 },
+  ])('$what that is dropped into the inbox opens for whoever may decrypt', async ({ size }) => {
+    const bytes = Buffer.alloc(size, TEXT);
+    const Key = `of ${size}.bin`;
+    await aws.s3.send(new PutObjectCommand({ Bucket: gateway.InboxBucket, Key, Body: bytes }));
+    const at = { Bucket: outputs.BucketName, Key: `inbox/${Key}` };
+    await until(`${Key} is stored`, () =>
+      aws.s3.send(new HeadObjectCommand(at)).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect(await get(keeper, at.Key, 'opened')).toMatchObject({ code: 0 });
+    expect(box.read('opened').equals(bytes)).toBe(true);
+  });
+
+  test('the encrypting role makes data keys by the CSE key, and may not decrypt', async () => {
+    const credentials = await roleCredentials(aws, gateway.EncryptObjectFunction);
+    const kms = new KMSClient(aws.clientSettings(credentials));
+    const made = await kms.send(new GenerateDataKeyCommand({ KeyId: outputs.CseKeyArn, KeySpec: 'AES_256' }));
+    const { CiphertextBlob } = made;
+    expect(made.Plaintext).toHaveLength(32);
+    for (const KeyId of [outputs.CseKeyArn, undefined])
+      await expect(kms.send(new DecryptCommand({ CiphertextBlob, KeyId }))).rejects.toMatchObject({
+        name: expect.stringMatching(/^AccessDenied/),
+      });
+  });
+
+  test('nor use the key of the bucket, but by S3', async () => {
+    const credentials = await roleCredentials(aws, gateway.EncryptObjectFunction);
+    const kms = new KMSClient(aws.clientSettings(credentials));
+    const direct = new GenerateDataKeyCommand({ KeyId: outputs.SseKeyArn, KeySpec: 'AES_256' });
+    await expect(kms.send(direct)).rejects.toMatchObject({ name: expect.stringMatching(/^AccessDenied/) });
+  });
+});
