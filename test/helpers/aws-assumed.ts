@@ -1,5 +1,6 @@
 /** Roles that a person takes, and the environment of whoever has taken one. */
 import { AttachRolePolicyCommand, CreateRoleCommand } from '@aws-sdk/client-iam';
+import { KMSClient } from '@aws-sdk/client-kms';
 import { AssumeRoleCommand } from '@aws-sdk/client-sts';
 import type { Aws } from './aws-server.js';
 import { secret } from './cli.js';
@@ -10,6 +11,7 @@ export interface AssumedRole {
   readonly arn: string;
   /** What the command needs to act as it. */
   readonly env: Record<string, string>;
+  readonly kms: KMSClient;
 }
 
 /** A role of the account with a policy of AWS's, taken. */
@@ -22,13 +24,19 @@ export async function assumedRole(aws: Aws, RoleName: string, PolicyArn: string)
   const { Credentials } = await aws.sts.send(
     new AssumeRoleCommand({ RoleArn: Role!.Arn, RoleSessionName: 'test' }),
   );
+  const credentials = {
+    accessKeyId: Credentials!.AccessKeyId!,
+    secretAccessKey: secret('a secret key of AWS', Credentials!.SecretAccessKey!),
+    sessionToken: secret('a session token of AWS', Credentials!.SessionToken!),
+  };
   return {
     arn: Role!.Arn!,
     env: {
       ...aws.environment,
-      AWS_ACCESS_KEY_ID: Credentials!.AccessKeyId!,
-      AWS_SECRET_ACCESS_KEY: secret('a secret key of AWS', Credentials!.SecretAccessKey!),
-      AWS_SESSION_TOKEN: secret('a session token of AWS', Credentials!.SessionToken!),
+      AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      AWS_SESSION_TOKEN: credentials.sessionToken,
     },
+    kms: new KMSClient(aws.clientSettings(credentials)),
   };
 }

@@ -35,6 +35,7 @@ const CONFIG = {
       ],
       synthesizer: 'cli',
     },
+    Vault: { kind: 'vault', region: 'eu-west-1', decrypters: ['arn:aws:iam::111122223333:role/reader'] },
   },
 };
 
@@ -91,6 +92,7 @@ test('one file makes a stack for each deployment, and two synths are identical',
     '/Sealdrop-dev.template.json',
     '/Sealdrop-on-aws.template.json',
     '/Sealdrop-prod.template.json',
+    '/Vault.template.json',
   ]);
   expect(one).toEqual(two);
 }, 120_000);
@@ -121,6 +123,15 @@ describe('of what the file says', () => {
     ]);
   });
 
+  test('a vault is deployed by its name, into a stack that is called as the others', () => {
+    const { artifacts } = JSON.parse(readFileSync(join(folder, 'three', 'manifest.json'), 'utf8'));
+    expect(artifacts.Vault.properties.stackName).toBe('Sealdrop-Vault');
+    expect(artifacts.Vault.environment).toMatch(/eu-west-1$/);
+    const { Resources } = template('three', 'Vault');
+    expect(JSON.stringify(Resources)).toContain('arn:aws:iam::111122223333:role/reader');
+    expect(Object.values(Resources).some(({ Type }) => Type === 'AWS::Lambda::Function')).toBe(false);
+  });
+
   test('the synthesizer is chosen by the file or by context', () => {
     const roles = (out: string, stack: string) =>
       JSON.parse(readFileSync(join(folder, out, 'manifest.json'), 'utf8')).artifacts[stack].properties
@@ -147,6 +158,14 @@ describe('it ends with one line and exit code 2', () => {
     const { status, stderr } = synth('none', { config: 'bad.json' });
     expect(status).toBe(2);
     expect(stderr).toMatch(/^error: bad\.json: deployments\.dev\.maxConcurrency: .*\nhint: .*\n$/);
+  });
+
+  test('for a key that nobody could decrypt by', () => {
+    const dev = { kind: 'vault', keyPolicy: 'restricted' };
+    writeFileSync(join(folder, 'nobody.json'), JSON.stringify({ deployments: { dev } }));
+    const { status, stderr } = synth('none', { config: 'nobody.json' });
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^error: .*names no decrypter.*\n$/);
   });
 
   test('for fields that do not go together', () => {

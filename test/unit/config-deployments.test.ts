@@ -66,6 +66,23 @@ test('the least and the most that it may say', () => {
   expect(read(MOST)).toEqual({ dev: MOST });
 });
 
+const VAULT = {
+  kind: 'vault',
+  account: '111122223333',
+  region: 'ap-northeast-1',
+  synthesizer: 'cli',
+  keyPolicy: 'restricted',
+  decrypters: ['arn:aws:iam::111122223333:role/reader', 'arn:aws:iam::444455556666:user/path/reader'],
+  encrypters: ['arn:aws:iam::111122223333:role/service-role/writer'],
+  administrators: ['arn:aws-cn:iam::111122223333:role/boss'],
+};
+
+test('the same of a vault, and a gateway may say its kind', () => {
+  expect(read({ kind: 'vault' })).toEqual({ dev: { kind: 'vault' } });
+  expect(read(VAULT)).toEqual({ dev: VAULT });
+  expect(read({ kind: 'gateway', ...LEAST })).toEqual({ dev: { kind: 'gateway', ...LEAST } });
+});
+
 test('what other commands keep in the same file is left alone', () => {
   expect(read(LEAST, { vaults: { lab: {} }, $schema: './sealdrop.schema.json' })).toEqual({ dev: LEAST });
 });
@@ -186,6 +203,41 @@ describe('a mistake names its field', () => {
     ['too little', { ...LEAST, maxConcurrency: 1 }, 'deployments.dev.maxConcurrency: must be at least 2'],
     ['no inbox', { ...LEAST, inboxes: [] }, 'deployments.dev.inboxes: must not be empty'],
     ['another word', { ...LEAST, afterStore: 'move' }, 'afterStore: must be one of "keep", "tag", "delete"'],
+    [
+      'another kind',
+      { ...LEAST, kind: 'bucket' },
+      'deployments.dev.kind: must be "gateway", which is the default, or "vault"',
+    ],
+    [
+      'what a gateway has, of a vault',
+      { ...VAULT, inboxes: [{}] },
+      'deployments.dev.inboxes: there is no such field',
+    ],
+    [
+      'what a vault has, of a gateway',
+      { ...LEAST, decrypters: [] },
+      'deployments.dev.decrypters: there is no such field',
+    ],
+    [
+      'nobody among those who are named',
+      { kind: 'vault', decrypters: [] },
+      'deployments.dev.decrypters: must not be empty',
+    ],
+    [
+      'everybody',
+      { kind: 'vault', decrypters: ['*'] },
+      'deployments.dev.decrypters[0]: must be the ARN of a role or user of IAM',
+    ],
+    [
+      'a whole account',
+      { kind: 'vault', encrypters: ['arn:aws:iam::111122223333:root'] },
+      'deployments.dev.encrypters[0]: must be the ARN of a role or user',
+    ],
+    [
+      'another key policy',
+      { kind: 'vault', keyPolicy: 'open' },
+      'deployments.dev.keyPolicy: must be one of "account", "restricted"',
+    ],
   ];
   test.each(mistakes)('%s', (_, dev, message) => {
     const error = refusal(() => read(dev));
