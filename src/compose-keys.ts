@@ -115,9 +115,6 @@ interface Opening {
   readonly kms: KmsUnwrapOptions | undefined;
 }
 
-/** @throws SealdropError where keys are missing, damaged, locked or of the wrong kind */
-export const openUnwrapKeyring = async (settings: DecryptSettings) => keyringOf(await readOpening(settings));
-
 /**
  * For objects of the S3 Encryption Client.
  * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind

@@ -1,5 +1,5 @@
 // A 5 GiB object goes to MinIO and comes back: byte for byte, each way below 300 MB resident.
-// Usage: npm run proof -- memory [GiB]
+// Usage: npm run proof -- memory [GiB [format]]
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { makeFile, peakOf } from '../helpers/proof-parts.mjs';
 const LIMIT_MB = 300;
 const MIB = 1024 * 1024;
 const gib = Number(process.argv[2] ?? 5);
+const format = process.argv[3] ?? 'esdk';
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-memory-'));
 const command = join(process.cwd(), 'dist/bin/sealdrop.js');
 const { startMinio } = await helpers();
@@ -28,6 +29,8 @@ try {
     's3://memory/object',
     '--public-key',
     join(folder, 'public_key.pem'),
+    '--format',
+    format,
   ]);
   rmSync(source);
   const target = join(folder, 'target');
@@ -75,7 +78,7 @@ async function run(...[name, args]) {
   const seconds = (performance.now() - started) / 1000;
   if (name !== 'keygen')
     console.log(
-      `${name}: ${gib} GiB in ${seconds.toFixed(1)} s (${((gib * 1024) / seconds).toFixed(0)} MiB/s), peak ${peak.toFixed(0)} MB`,
+      `${name}: ${format}, ${gib} GiB in ${seconds.toFixed(1)} s (${((gib * 1024) / seconds).toFixed(0)} MiB/s), peak ${peak.toFixed(0)} MB`,
     );
   return { peak };
 }

@@ -21,6 +21,3 @@ export const V3_MESSAGE_ID = 'x-amz-i';
 export const V3_DESCRIPTION = 'x-amz-m';
 /** With KMS. */
 export const V3_CONTEXT = 'x-amz-t';
-
-/** On the instruction file itself: that it is one. */
-export const INSTRUCTION_FILE_MARK = 'x-amz-crypto-instr-file';
