@@ -44,7 +44,10 @@ export function checkBinding(info: MessageInfo, key: string | undefined, rules: 
       'wrong_object',
       `the message's context does not have ${printable(`${name}=${value}`)}`,
       {
-        hint: 'sealdrop inspect shows the context that it has',
+        hint:
+          info.description?.[name] === value
+            ? 'its material description has it, which nothing authenticates: only a KMS key makes a context of it'
+            : 'sealdrop inspect shows the context that it has',
       },
     );
   }

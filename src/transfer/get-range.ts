@@ -35,7 +35,7 @@ export async function getRangeUnverified(job: GetRangeJob): Promise<OpenReport> 
       body.destroy();
     }
     await target.commit();
-    return { info: range.info, bound, plaintextSize };
+    return { info: { ...range.info, unauthenticated: true }, bound, plaintextSize };
   } catch (error) {
     await target.discard();
     throw error;

@@ -1,15 +1,18 @@
 import { isSealdropError, SealdropError, throwIfAborted, type ErrorCode } from '../errors.js';
-import type {
-  ByteSource,
-  Decryptor,
-  MessageInfo,
-  ObjectInfo,
-  ObjectParts,
-  ObjectStore,
-  ReadPolicy,
+import {
+  INSTRUCTION_SUFFIX,
+  type ByteSource,
+  type Decryptor,
+  type MessageInfo,
+  type ObjectInfo,
+  type ObjectParts,
+  type ObjectStore,
+  type ReadPolicy,
 } from '../ports.js';
+import { printable } from '../printable.js';
 import { readAttributes } from './attributes.js';
 import { checkBinding, type Binding, type Bound } from './context.js';
+import { mayBeInstructionFile } from './instruction-file.js';
 import { readMetadata } from './metadata.js';
 import { partsOf } from './object-parts.js';
 import { counted } from './put.js';
@@ -114,7 +117,8 @@ const isPlain = ({ metadata }: ObjectInfo): boolean => readMetadata(metadata).fo
 
 /** The metadata alone say it, which anybody may have written: never reason enough to take the object as it is. */
 export function withPlainHint<E>(error: E, info: ObjectInfo): E | SealdropError {
-  if (!isPlain(info) || !isSealdropError(error) || !NO_MESSAGE.includes(error.code)) return error;
+  if (!isSealdropError(error) || !NO_MESSAGE.includes(error.code)) return error;
+  if (!isPlain(info)) return mayBeInstructionFile(info) ? asInstructionFile(error, info) : error;
   return new SealdropError(
     'not_an_envelope',
     'it is no message: it was stored without client-side encryption',
@@ -123,4 +127,12 @@ export function withPlainHint<E>(error: E, info: ObjectInfo): E | SealdropError 
       hint: 'take it as it is, which nothing authenticates: --format plain',
     },
   );
+}
+
+function asInstructionFile(cause: SealdropError, { key }: ObjectInfo): SealdropError {
+  const object = printable(key.slice(0, -INSTRUCTION_SUFFIX.length));
+  return new SealdropError(cause.code, cause.message, {
+    cause,
+    hint: `it may be an instruction file, with the wrapped key of ${object}: name that`,
+  });
 }

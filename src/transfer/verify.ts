@@ -103,7 +103,10 @@ async function scan(bytes: ByteSource, inspector: Inspector, parts: ObjectParts)
     const framing = {
       name: 'framing',
       result: 'passed',
-      detail: `complete, ${frames === 1 ? 'one frame' : `${frames} frames in order`}`,
+      detail:
+        info.format === 's3ec'
+          ? 'its header is complete; whether its content is, the key alone tells'
+          : `complete, ${frames === 1 ? 'one frame' : `${frames} frames in order`}`,
     } as const;
     return { info, checks: [framing, checkSize(plaintextSize, readMetadata(parts.metadata).size)] };
   } catch (error) {

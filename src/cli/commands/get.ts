@@ -307,13 +307,13 @@ async function isDirectory(path: string): Promise<boolean> {
 }
 
 function describe({ info, bound, plaintextSize }: OpenReport): object {
-  const { format, suite, signed, context, description } = info;
-  return { plaintextSize, bound, format, suite, signed, context, description };
+  const { format, suite, signed, unauthenticated, context, description } = info;
+  return { plaintextSize, bound, format, suite, signed, unauthenticated, context, description };
 }
 
 function bindingNote(source: string, { bound, info }: OpenReport): string {
   if (info.format === 'plain') return ' (plain: nothing authenticates it)';
-  if (info.unauthenticated === true) return ' (AES/CBC: nothing authenticates it)';
+  if (info.unauthenticated === true) return ' (nothing authenticates this content)';
   if (info.format === 's3ec') return ' (unbound: objects of the S3 Encryption Client name no key)';
   const made = printable(info.context['sealdrop:key'] ?? '');
   if (bound === 'moved') return ` (made for the key ${made})`;

@@ -155,7 +155,7 @@ export function sealHeader(
 
 function notAnEnvelope(why: string): SealdropError {
   return new SealdropError('not_an_envelope', `this is not an encrypted message: ${why}`, {
-    hint: 'sealdrop opens messages of the AWS Encryption SDK: is this the right object?',
+    hint: 'sealdrop opens messages of the AWS Encryption SDK, and objects of the S3 Encryption Client that have their metadata: is this the right object?',
   });
 }
 

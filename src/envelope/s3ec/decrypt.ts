@@ -88,7 +88,9 @@ function finish(decipher: Decipher | DecipherGCM, tag: Buffer): Buffer {
     if (tag.length > 0) (decipher as DecipherGCM).setAuthTag(tag);
     return decipher.final();
   } catch {
-    throw new SealdropError('content_auth', 'the content was altered, or belongs to another key');
+    throw new SealdropError('content_auth', 'the content was altered, or belongs to another key', {
+      hint: 'nothing of it is to be trusted: take an older version or a copy',
+    });
   }
 }
 

@@ -12,9 +12,10 @@ export const policyOf = (own: ReadPolicy, allowed: ReadPolicy = {}): ReadPolicy 
 /** @throws SealdropError `policy` */
 export function assertAllowed({ version, content, wrap }: S3ecHeader, policy: ReadPolicy): void {
   const { commitmentPolicy = 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT', allowLegacy = false } = policy;
+  const needsLegacy = !allowLegacy && (content.legacy || wrap.legacy);
   if (!content.committing && commitmentPolicy === 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT')
     throw new SealdropError('policy', `the object does not commit to its data key (format V${version})`, {
-      hint: "the store could have stripped that off; if you trust it: --commitment-policy REQUIRE_ENCRYPT_ALLOW_DECRYPT, or the vault's setting commitmentPolicy",
+      hint: `the store could have stripped that off; if you trust it: --commitment-policy REQUIRE_ENCRYPT_ALLOW_DECRYPT${needsLegacy ? ' with --allow-legacy' : ''}, or the vault's ${needsLegacy ? 'settings commitmentPolicy and allowLegacy' : 'setting commitmentPolicy'}`,
     });
   if (allowLegacy) return;
   if (content.legacy)

@@ -70,7 +70,9 @@ function resolve(range: PlaintextRange, size: number): { first: number; last: nu
   const first = 'suffix' in range ? Math.max(0, size - range.suffix) : range.first;
   const last = 'suffix' in range ? size - 1 : Math.min(range.last ?? size - 1, size - 1);
   if (asked.every((at) => Number.isSafeInteger(at) && at >= 0) && first <= last) return { first, last };
-  throw new SealdropError('usage', `there is no such range of ${size} bytes`);
+  throw new SealdropError('usage', `there is no such range: the content has ${size} bytes`, {
+    hint: 'bytes are counted from 0, and first and last are both included',
+  });
 }
 
 /** The body's size was looked at: the counter of its last block fits into GCM's 32 bits, and never wraps. */
