@@ -51,13 +51,7 @@ export class BesideObject {
    * @throws SealdropError `target_exists` where it is no instruction file
    */
   async look(): Promise<void> {
-    const { store, key, signal } = this.#job;
-    const found = await readInstruction(store, key, signal).catch((error: unknown) => {
-      if (isSealdropError(error) && error.code === 'instruction_file') throw this.#notOurs(error);
-      throw error;
-    });
-    if (found !== undefined && !isInstructionFile(found.bytes)) throw this.#notOurs();
-    this.#before = found;
+    this.#before = await this.#read();
   }
 
   /** Writes the file: when all of the object is at the store, and before it is seen. */
@@ -70,16 +64,7 @@ export class BesideObject {
   async undo(): Promise<void> {
     const etag = this.#etag;
     if (etag === undefined || (await this.#isOurs())) return;
-    const { store } = this.#job;
-    const ours = { etag };
-    const undone =
-      this.#before === undefined
-        ? store.remove(this.#at, { ifMatch: etag })
-        : this.#restore(this.#before, ours);
-    // Somebody else has written there meanwhile: that is theirs.
-    await undone.catch((error: unknown) => {
-      if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
-    });
+    await this.#putBack(this.#before, etag);
   }
 
   /**
@@ -87,25 +72,39 @@ export class BesideObject {
    * @throws SealdropError `upload_corrupted`
    */
   async settle(): Promise<void> {
-    const { store, signal } = this.#job;
     for (let round = 0; round < ROUNDS; round++) {
-      const found = await store.head(this.#at, signal && { signal }).catch((error: unknown) => {
-        if (isSealdropError(error) && error.code === 'object_not_found') return undefined;
-        throw error;
-      });
-      if (found?.etag === this.#etag || !(await this.#isOurs())) return;
-      await this.#write(found).then(
-        (etag) => (this.#etag = etag),
-        (error: unknown) => {
-          if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
-        },
-      );
+      const found = await this.#read();
+      if (found?.info.etag === this.#etag || !(await this.#isOurs())) return;
+      const etag = await this.#write(found?.info).catch(ifLost);
+      if (etag === undefined) continue;
+      // Where the other one's object came meanwhile, the file that was replaced is the one that belongs to it.
+      if (!(await this.#isOurs())) await this.#putBack(found, etag);
+      return;
     }
-    throw new SealdropError(
-      'upload_corrupted',
-      `${printable(store.address(this.#at))} is written by somebody else again and again`,
-      { retryable: true, hint: 'store it again when nobody else does' },
-    );
+    const address = printable(this.#job.store.address(this.#at));
+    throw new SealdropError('upload_corrupted', `${address} is written by somebody else again and again`, {
+      retryable: true,
+      hint: 'store it again when nobody else does',
+    });
+  }
+
+  async #read(): Promise<InstructionFile | undefined> {
+    const { store, key, signal } = this.#job;
+    const found = await readInstruction(store, key, signal).catch((error: unknown) => {
+      if (isSealdropError(error) && error.code === 'instruction_file') throw this.#notOurs(error);
+      throw error;
+    });
+    if (found !== undefined && !isInstructionFile(found.bytes)) throw this.#notOurs();
+    return found;
+  }
+
+  /** @param etag of our file; where another lies there by now, that is somebody else's */
+  async #putBack(before: InstructionFile | undefined, etag: string): Promise<void> {
+    const done =
+      before === undefined
+        ? this.#job.store.remove(this.#at, { ifMatch: etag })
+        : this.#restore(before, { etag });
+    await done.catch(ifLost);
   }
 
   async #write(over: Pick<ObjectInfo, 'etag'> | undefined): Promise<string> {
@@ -150,4 +149,9 @@ export class BesideObject {
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
+}
+
+/** A write that somebody else was faster than. */
+function ifLost(error: unknown): undefined {
+  if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
 }

@@ -6,7 +6,9 @@ import { randomBytes } from 'node:crypto';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { unwritable, type Target } from './target.js';
+import { SealdropError, systemCode } from '../errors.js';
+import { printable } from '../printable.js';
+import type { Target } from './target.js';
 
 const PIECE = 1024 * 1024;
 
@@ -26,7 +28,7 @@ export function spooled(target: Target): Target {
       try {
         await file.writeFile(bytes);
       } catch (cause) {
-        throw unwritable(tmpdir(), cause);
+        throw notKept(cause);
       }
       size += bytes.length;
     },
@@ -34,7 +36,7 @@ export function spooled(target: Target): Target {
       const buffer = Buffer.allocUnsafe(Math.min(PIECE, size));
       for (let at = 0; at < size;) {
         const { bytesRead } = await file!.read(buffer, 0, buffer.length, at);
-        if (bytesRead === 0) throw unwritable(tmpdir(), new Error('the temporary file was cut'));
+        if (bytesRead === 0) throw notKept(new Error('the temporary file was cut'));
         await target.write(buffer.subarray(0, bytesRead));
         at += bytesRead;
       }
@@ -55,6 +57,22 @@ async function openNameless(): Promise<FileHandle> {
     await unlink(path);
     return handle;
   } catch (cause) {
-    throw unwritable(path, cause);
+    throw notKept(cause);
   }
+}
+
+function notKept(cause: unknown): SealdropError {
+  const code = systemCode(cause) ?? 'unknown error';
+  const folder = printable(tmpdir());
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(code))
+    return new SealdropError(
+      'disk_full',
+      `no room to keep the content until it is checked: ${folder} (${code})`,
+      { cause, hint: 'get it into a file; or name a folder with more room: TMPDIR' },
+    );
+  return new SealdropError(
+    'target_unwritable',
+    `cannot keep the content in ${folder} until it is checked (${code})`,
+    { cause, hint: 'get it into a file; or name another folder: TMPDIR' },
+  );
 }

@@ -353,7 +353,12 @@ const KEYS = {
 
 test('what is trusted is shown, each field of it', async () => {
   const here = box();
-  const vault = { address: 's3://b/x', binding: 'allow', ...STORE };
+  const envelope = {
+    format: 's3ec',
+    commitmentPolicy: 'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
+    allowLegacy: true,
+  };
+  const vault = { address: 's3://b/x', binding: 'allow', ...envelope, ...STORE };
   here.write(
     'sealdrop.config.json',
     JSON.stringify({
@@ -381,6 +386,8 @@ test('what is trusted is shown, each field of it', async () => {
   for (const text of SHOWN)
     for (const begin of ['vault kms', 'vault own', 'every store']) expect(line(begin)).toContain(text);
   for (const text of ['s3://b/x', 'binding: allow', '--sse aws:kms:key-1'])
+    expect(line('vault kms')).toContain(text);
+  for (const text of ['--format s3ec', '--commitment-policy REQUIRE_ENCRYPT_ALLOW_DECRYPT', '--allow-legacy'])
     expect(line('vault kms')).toContain(text);
   for (const text of ['--sse c', '--sse-key-file /sse.key']) expect(line('vault own')).toContain(text);
   for (const value of Object.values(KEYS).flat()) expect(said).toContain(value);
