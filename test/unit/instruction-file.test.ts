@@ -64,11 +64,13 @@ class Watched extends MemoryStore {
 }
 
 let store: Watched;
-beforeEach(() => (store = new Watched()));
+beforeEach(() => {
+  store = new Watched();
+});
 
 const text = (content: string, chunk = 3) =>
   streamSource(chunked(Buffer.from(content), chunk), content.length);
-const store_ = (content: string, more: { encryptor?: Encryptor; key?: string } = {}) =>
+const store_ = (content: string, more: { encryptor?: Encryptor; key?: string; signal?: AbortSignal } = {}) =>
   put({ source: text(content), store, key: KEY, encryptor: withFile, ...more });
 
 async function read(from: ObjectStore = store, key = KEY): Promise<string> {
@@ -125,6 +127,16 @@ describe('one writer', () => {
     await expect(store_('second')).rejects.toEqual(failure('store_refused'));
     expect(store.log.slice(2)).toEqual([`complete ${FILE}`, `complete ${FILE}`]);
     expect(await stored(FILE)).toEqual(old);
+    expect(await read()).toBe('first');
+  });
+
+  test('an interrupt in the last moment leaves what was there', async () => {
+    await store_('first');
+    const stop = new AbortController();
+    store.on = (event) => {
+      if (event === `complete ${KEY}`) stop.abort();
+    };
+    await expect(store_('second', { signal: stop.signal })).rejects.toEqual(failure('interrupted'));
     expect(await read()).toBe('first');
   });
 
@@ -203,7 +215,7 @@ describe('several writers', () => {
     let settling = false;
     store.on = async (event) => {
       if (event === `answer ${KEY}`) settling = true;
-      if (!settling || event !== `head ${FILE}`) return;
+      if (!settling || ![`get ${FILE}`, `complete ${FILE}`].includes(event)) return;
       const noise = { ...(JSON.parse(theirs.toString()) as object), n: `${Math.random()}` };
       await MemoryStore.prototype.put.call(store, FILE, chunked(Buffer.from(JSON.stringify(noise)), 99));
     };
@@ -290,7 +302,7 @@ describe('what only is called so', () => {
     ['nothing', ''],
     ['random bytes', randomBytes(500)],
     ['more than an instruction file has', `{"x-amz-3":"${'A'.repeat(17 * 1024)}"}`],
-  ] as const;
+  ] satisfies [string, string | Buffer][];
 
   test.each(OWN)('%s is not written over, and stays when the object goes', async (_what, content) => {
     const bytes = Buffer.from(content);
