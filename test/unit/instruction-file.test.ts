@@ -37,10 +37,10 @@ class Watched extends MemoryStore {
   }
 
   override async put(key: string, source: ByteSource, options: PutOptions = {}) {
-    const store = this;
+    const tell = () => this.#tell(`complete ${key}`);
     async function* told(): AsyncGenerator<Uint8Array> {
       yield* source;
-      await store.#tell(`complete ${key}`);
+      await tell();
     }
     const result = await super.put(key, told(), options);
     await this.on(`answer ${key}`);
@@ -320,7 +320,7 @@ describe('what only is called so', () => {
     await store_('mine', { key: FILE, encryptor: esdkFor(rsa) });
     expect(await read(store, FILE)).toBe('mine');
     await expect(store_('first')).rejects.toEqual(failure('target_exists'));
-    await removeTree({ store, prefix: 'a/', width: 1, filter: undefined, onEvent: () => undefined } as never);
+    await removeTree({ store, prefix: 'a/', width: 1, filter: undefined, onEvent: () => undefined });
     expect(await present()).toEqual([]);
   });
 
