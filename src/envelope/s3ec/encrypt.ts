@@ -109,7 +109,9 @@ async function* seal(
 function assertContext(context: Readonly<Record<string, string>>): void {
   for (const name of [ALGORITHM_PAIR, V1_KEY_PAIR])
     if (Object.hasOwn(context, name))
-      throw new SealdropError('reserved_context', `the context name ${name} is reserved`);
+      throw new SealdropError('reserved_context', `the context name ${name} is reserved`, {
+        hint: 'it belongs to the format: choose another',
+      });
   const isText = (value: unknown) => typeof value === 'string' && value.isWellFormed();
   if (!Object.entries(context).flat().every(isText))
     throw new SealdropError('usage', 'names and values of the context must be valid Unicode text');
