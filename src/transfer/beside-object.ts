@@ -1,5 +1,5 @@
 /**
- * Writes an object's instruction file so that the two belong together: docs/decisions/0015-instruction-files.md.
+ * Writes an object's instruction file so that the two belong together: docs/decisions/0016-instruction-files.md.
  */
 import { randomUUID } from 'node:crypto';
 import { isSealdropError, SealdropError } from '../errors.js';
