@@ -24,8 +24,8 @@ const codeOf = (name: string) => readFileSync(join('dist/lambda', name, 'index.m
 
 /** Bytes, minified; a tenth more than when it was set. A cold start reads and compiles all of it. */
 const LARGEST: Record<string, number> = {
-  'encrypt-object': 690_000,
-  'put-object': 645_000,
+  'encrypt-object': 695_000,
+  'put-object': 650_000,
   'delete-object': 450_000,
   'decrypt-object': 640_000,
   'rewrap-object': 725_000,
