@@ -17,6 +17,7 @@ import { BesideObject } from './beside-object.js';
 import { objectContext } from './context.js';
 import type { ManifestEntry } from './manifest.js';
 import { KEYS, objectMetadata, type Metadata } from './metadata.js';
+import { assertMetadataKept } from './metadata-kept.js';
 import { hashed } from './hashed.js';
 import type { Source } from './source.js';
 
@@ -87,6 +88,11 @@ export async function put(job: PutJob): Promise<PutReport> {
         metadata,
         condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
         signal,
+      })
+      .then(async (stored) => {
+        if (begun !== undefined)
+          await assertMetadataKept(store, { key, etag: stored.etag, metadata: begun.metadata });
+        return stored;
       })
       .catch(async (error: unknown) => {
         // What it fails with is less than what failed before.

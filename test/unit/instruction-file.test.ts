@@ -186,6 +186,51 @@ describe('one writer', () => {
   });
 });
 
+describe('a store that doesn’t keep the metadata without which the object opens no more', () => {
+  class Forgetful extends MemoryStore {
+    override put(key: string, source: ByteSource, { metadata = {}, ...options }: PutOptions = {}) {
+      const kept = Object.entries(metadata).filter(([name]) => !name.startsWith('x-amz-'));
+      return super.put(key, source, { ...options, metadata: Object.fromEntries(kept) });
+    }
+  }
+  const job = (encryptor: Encryptor) => ({
+    source: text('first'),
+    store: new Forgetful(),
+    key: KEY,
+    encryptor,
+  });
+
+  test.each([
+    ['V3', encryptorOf(keys.wrapping, 3)],
+    ['V3 with an instruction file', withFile],
+    ['V2', encryptorOf(keys.wrapping, 2)],
+  ])('%s is refused, and nothing is left', async (_what, encryptor) => {
+    const forgetful = job(encryptor);
+    await expect(put(forgetful)).rejects.toMatchObject({
+      code: 'store_refused',
+      hint: expect.stringContaining('--format esdk'),
+    });
+    for (const key of [KEY, FILE])
+      await expect(forgetful.store.head(key)).rejects.toEqual(failure('object_not_found'));
+  });
+
+  test('V2 with an instruction file needs none', async () => {
+    const forgetful = job(encryptorOf(keys.wrapping, 2, true));
+    await expect(put(forgetful)).resolves.toMatchObject({ plaintextSize: 5 });
+  });
+
+  test('where a length is dropped, as MinIO drops it, nothing is said', async () => {
+    class Partial extends MemoryStore {
+      override put(key: string, source: ByteSource, options: PutOptions = {}) {
+        const { 'x-amz-unencrypted-content-length': _, ...metadata } = options.metadata ?? {};
+        return super.put(key, source, { ...options, metadata });
+      }
+    }
+    const v2 = { ...job(encryptorOf(keys.wrapping, 2)), store: new Partial() };
+    await expect(put(v2)).resolves.toMatchObject({ plaintextSize: 5 });
+  });
+});
+
 describe('several writers', () => {
   test('a file that somebody else wrote between looking and writing is not replaced', async () => {
     let once = true;
