@@ -38,6 +38,7 @@ test('a vault with all its settings; paths lead from the file', async () => {
     key: 'data/x',
     place: { kind: 's3', bucket: 'bucket', key: 'in/data/x' },
     binding: 'required',
+    allowed: {},
     settings: {
       provider: 'ceph',
       endpointUrl: 'https://ceph.example:8443',
