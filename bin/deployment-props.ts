@@ -78,6 +78,7 @@ function gatewayProps(scope: Construct, config: GatewayConfig): EncryptionGatewa
     wrappingKeys: config.wrappingKmsKeyArns?.map((arn, i) => keyOf(scope, `WrappingKey${i}`, arn)),
     inboxes: config.inboxes?.map((inbox, i) => inboxProps(scope, `Inbox${i}`, inbox)),
     inboxBucket: config.inboxBucket && inboxBucket(scope, config.inboxBucket),
+    format: config.format,
     afterStore: config.afterStore,
     keyNames: config.keyNames,
     memory: config.memoryMiB,

@@ -2,6 +2,9 @@
  * What infrastructure and functions agree on: the one environment variable that configures a function, and the shapes
  * behind it. `lib` writes them, `lambda` reads them; neither imports the other.
  */
+import type { EncryptingFormat } from './ports.js';
+
+export type { EncryptingFormat } from './ports.js';
 
 /** The variable that holds a function's settings, as JSON. Names of secrets are in it, never their values. */
 export const SETTINGS_VARIABLE = 'SEALDROP_SETTINGS';
@@ -43,6 +46,8 @@ export type AfterStoring = 'keep' | 'tag' | 'delete';
 /** What every function that encrypts is told. */
 export interface EncryptingSettings {
   readonly deployment: string;
+  /** What it writes. Default `esdk`; the others take a public key set with one active key. */
+  readonly format?: EncryptingFormat | undefined;
   /** Name of the secret with the public key set. */
   readonly publicKeySet: string;
   readonly keyNames: KeyNameSettings;

@@ -358,6 +358,10 @@ export interface WrappedKeyInfo {
 export const FORMATS = ['esdk', 's3ec', 's3ec-v2', 'plain'] as const;
 export type FormatName = (typeof FORMATS)[number];
 
+/** Those of what always encrypts. */
+export const ENCRYPTING_FORMATS = ['esdk', 's3ec', 's3ec-v2'] as const satisfies readonly FormatName[];
+export type EncryptingFormat = (typeof ENCRYPTING_FORMATS)[number];
+
 /** An object's encrypted form, whichever version of it. */
 export type EnvelopeName = 'esdk' | 's3ec' | 'plain';
 

@@ -4,6 +4,7 @@ import type { InboxSettings } from '../../src/contract.js';
 import { assertDifferentSecrets, assertFolder } from './access.js';
 import type { EncryptionGateway } from './encryption-gateway.js';
 import type { NetworkProps } from './function.js';
+import { assertWritesEsdk } from './gateway-settings.js';
 
 /** Callers are roles and users of this account, who sign their requests; each has a prefix of its own. */
 export interface IamCallers {
@@ -61,6 +62,8 @@ export function assertSafeApi({ gateway, callers, decrypt, uploadExpiry, ...prop
   if (decrypt !== undefined) {
     if (decrypt.prefixes.length === 0) throw new Error('decrypt needs the prefixes that may be opened');
     decrypt.prefixes.forEach(assertFolder);
+    // It opens only what was made for exactly the key that it lies under.
+    assertWritesEsdk(gateway.encrypting.settings, 'decrypt');
   }
   if ('secret' in gateway.encrypting.vault) {
     if (props.vaultReadSecretName === undefined) throw new Error('the API needs vaultReadSecretName');

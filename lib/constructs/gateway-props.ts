@@ -2,7 +2,7 @@ import type { Duration } from 'aws-cdk-lib';
 import type * as kms from 'aws-cdk-lib/aws-kms';
 import type * as logs from 'aws-cdk-lib/aws-logs';
 import type * as sns from 'aws-cdk-lib/aws-sns';
-import type { AfterStoring, KeyNameSettings } from '../../src/contract.js';
+import type { AfterStoring, EncryptingFormat, KeyNameSettings } from '../../src/contract.js';
 import type { NetworkProps } from './function.js';
 import type { InboxBucketProps } from './inbox-bucket.js';
 import type { InboxProps } from './inboxes.js';
@@ -30,6 +30,11 @@ export interface EncryptionGatewayProps {
   readonly inboxes?: readonly InboxProps[];
   /** The gateway's own bucket; made where an inbox names none. */
   readonly inboxBucket?: InboxBucketProps;
+  /**
+   * What is written. `s3ec` and `s3ec-v2`, the S3 Encryption Client's objects, are for one key: the public key set has one
+   * that is active. Default: `esdk`.
+   */
+  readonly format?: EncryptingFormat;
   /** What becomes of a source that was stored and verified. `delete` needs versioned inboxes. Default: `keep`. */
   readonly afterStore?: AfterStoring;
   /** Names that messages carry for bare public keys. Default: the ABCI guide's. */

@@ -35,9 +35,27 @@ export function assertSafe(props: EncryptionGatewayProps, inboxes: readonly Inbo
     throw new Error(
       'afterStore "delete" needs versioned inboxes: only a version can be deleted that nothing has replaced; say versioned: true of a bucket that is',
     );
+  assertOneKey(props);
   for (const { settings } of inboxes) assertOutside(settings, vault);
   const { publicKeySetSecretName, vaultWriteSecretName, idempotencySecretName } = props;
   assertDifferentSecrets({ publicKeySetSecretName, vaultWriteSecretName, idempotencySecretName });
+}
+
+/** As far as it can be seen here: the public key set is read when something is encrypted. */
+function assertOneKey({ format = 'esdk', wrappingKeys = [] }: EncryptionGatewayProps): void {
+  if (format === 'esdk' || wrappingKeys.length < 2) return;
+  throw new Error(
+    `an object of the format ${format} is for one key, and there are ${wrappingKeys.length} wrappingKeys; name one, or write esdk`,
+  );
+}
+
+/** @throws where a gateway writes objects that `what` can't open or check */
+export function assertWritesEsdk(
+  { format = 'esdk' }: Pick<EncryptingSettings, 'format'>,
+  what: string,
+): void {
+  if (format === 'esdk') return;
+  throw new Error(`${what} is for a gateway that writes esdk, and this one writes ${format}`);
 }
 
 function assertOutside(inbox: Inbox['settings'], vault: Vault): void {
@@ -62,6 +80,7 @@ export function encryptingSettings(
   for (const name of named) if (name !== undefined) assertSecretName(name);
   return {
     deployment,
+    format: props.format,
     publicKeySet: props.publicKeySetSecretName,
     keyNames: props.keyNames ?? {},
     vault: vaultSettings(scope, vault),

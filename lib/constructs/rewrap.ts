@@ -10,7 +10,7 @@ import { assertDifferentSecrets, assertSecretName, readSecrets } from './access.
 import { allowWrapping } from './encrypting-access.js';
 import type { EncryptionGateway } from './encryption-gateway.js';
 import { SealdropFunction, type NetworkProps } from './function.js';
-import { bytesWithin } from './gateway-settings.js';
+import { assertWritesEsdk, bytesWithin } from './gateway-settings.js';
 import { mapStateMachine, reportsAccess } from './map-state-machine.js';
 import { rewrapDefinition } from './rewrap-definition.js';
 import { vaultAccess, vaultSecrets, vaultSettings, type Vault } from './vault.js';
@@ -119,6 +119,7 @@ function settleRewritten(props: RewrapProps): Vault {
   const { gateway, privateKeySetSecretName, vaultRewriteSecretName } = props;
   const { settings, vault } = gateway.encrypting;
   assertSecretName(privateKeySetSecretName);
+  assertWritesEsdk(settings, 'a rewrap');
   assertDifferentSecrets({
     publicKeySetSecretName: settings.publicKeySet,
     vaultWriteSecretName: 'secret' in vault ? vault.secret : undefined,

@@ -5,6 +5,7 @@ import { parseStoreOptions, STORE_OPTION_NAMES, type ByHand } from '../config/st
 import {
   CHECKSUM_MODES,
   COMMITMENT_POLICIES,
+  ENCRYPTING_FORMATS,
   FORMATS,
   OAEP_HASHES,
   type ChecksumMode,
@@ -267,7 +268,7 @@ export function syncFormatOptions(command: Command): Command {
   return instructionOption(command)
     .addOption(
       new Option('--format <format>', 'what is written: esdk (default), s3ec or s3ec-v2').choices(
-        FORMATS.filter((format) => format !== 'plain'),
+        ENCRYPTING_FORMATS,
       ),
     )
     .addOption(legacyOption());

@@ -3,15 +3,18 @@ import { existsSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import type { Vault } from '../config/settings.js';
 import type { GatewayEvent } from '../gateway/folder.js';
+import type { FormatName } from '../ports.js';
 import { printable, shellQuoted } from '../printable.js';
 import { formatBytes, type Output } from './output.js';
 
+export interface HowToGet {
+  /** Where the private key lies, if it was made here. */
+  readonly privateKey: string | undefined;
+  readonly format: FormatName;
+}
+
 /** A line for each file; after the first stored one, the command that gets it back. */
-export function reporter(
-  output: Output,
-  vault: Vault,
-  privateKey: string | undefined,
-): (event: GatewayEvent) => void {
+export function reporter(output: Output, vault: Vault, get: HowToGet): (event: GatewayEvent) => void {
   let explained = false;
   return (event) => {
     const name = printable(event.name);
@@ -26,7 +29,7 @@ export function reporter(
         );
         // A name that cannot be typed is no part of a line to be typed, nor of any on a terminal.
         if (explained || printable(address) !== address) return;
-        output.note(`get it back: ${getCommandLine(address, event.vaultKey, privateKey)}`);
+        output.note(`get it back: ${getCommandLine(address, event.vaultKey, get)}`);
         explained = true;
         return;
       }
@@ -59,7 +62,7 @@ export function reporter(
 }
 
 /** As it can be typed here, with the endpoint that this run was given. */
-function getCommandLine(address: string, key: string, privateKey: string | undefined): string {
+function getCommandLine(address: string, key: string, { privateKey, format }: HowToGet): string {
   const endpoint = flagValue('--endpoint-url');
   const words = [
     'get',
@@ -70,6 +73,7 @@ function getCommandLine(address: string, key: string, privateKey: string | undef
     // Moved away by now, as it should be.
     privateKey !== undefined && existsSync(privateKey) ? privateKey : 'PRIVATE_KEY.pem',
     ...(endpoint ? ['--endpoint-url', endpoint] : []),
+    ...(format === 's3ec-v2' ? ['--commitment-policy', 'REQUIRE_ENCRYPT_ALLOW_DECRYPT'] : []),
   ];
   return [...ownName(), ...words.map(shellQuoted)].join(' ');
 }

@@ -1,5 +1,6 @@
 /** `deployments` of sealdrop.config.json: what `cdk deploy` makes, by name. */
 import { z } from 'zod';
+import { ENCRYPTING_FORMATS } from '../ports.js';
 import { arn, target } from './deployment-fields.js';
 import { vaultDeployment } from './vault-deployment.js';
 
@@ -209,6 +210,12 @@ const gatewayDeployment = z
       ),
     inboxes: z.array(inbox).min(1).optional().describe('Default: everything in a bucket that is made'),
     inboxBucket: inboxBucket.optional(),
+    format: z
+      .enum(ENCRYPTING_FORMATS)
+      .optional()
+      .describe(
+        'What is written: esdk, or with one active key in the public key set s3ec or s3ec-v2, the S3 Encryption Client’s objects. Default: esdk',
+      ),
     afterStore: z
       .enum(['keep', 'tag', 'delete'])
       .optional()

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { parseAddress } from '../address.js';
 import { holdsKey } from '../key-input.js';
-import { CHECKSUM_MODES, COMMITMENT_POLICIES } from '../ports.js';
+import { CHECKSUM_MODES, COMMITMENT_POLICIES, ENCRYPTING_FORMATS } from '../ports.js';
 import { CONDITIONAL_WRITES, PROVIDERS } from '../store-traits.js';
 import { deploymentsSchema } from './deployment.js';
 
@@ -58,7 +58,7 @@ const vault = z
       .optional()
       .describe('Whether messages that name no key are refused. Default: required'),
     format: z
-      .enum(['esdk', 's3ec', 's3ec-v2'])
+      .enum(ENCRYPTING_FORMATS)
       .optional()
       .describe('What is written: docs/formats.md. Default: esdk. What is read tells itself apart'),
     commitmentPolicy: z

@@ -87,8 +87,9 @@ interface Opened {
 async function takeOpened(job: InboxJob, vaultKey: string, { info, body }: Opened): Promise<InboxOutcome> {
   const encrypting = encryptingJob(job, vaultKey, info);
   const from = `s3://${job.object.bucket}/${info.key}`;
-  const { store, endpoint } = job.parts;
-  const admit = () => job.admit(info.size, { from, to: store.address(vaultKey), endpoint });
+  const { store, endpoint, encryptor } = job.parts;
+  const way = { from, to: store.address(vaultKey), format: encryptor.format, endpoint };
+  const admit = () => job.admit(info.size, way);
   const later = async (held: SourceClaim) => isLaterThan(held, job, info);
   if (body === undefined) {
     const { verdict } = await judge(encrypting, info.size, later);

@@ -1,5 +1,6 @@
 /** What fits into the time that a function has. */
 import { SealdropError } from '../errors.js';
+import type { FormatName } from '../ports.js';
 import { shellQuoted } from '../printable.js';
 
 /** Bytes of plaintext in a second: less than a small function does with a store that is near. */
@@ -13,7 +14,13 @@ const MARGIN = 15_000;
 export type Way = {
   /** Of the vault, where it is not AWS's own. */
   readonly endpoint?: string | undefined;
-} & ({ readonly from: string; readonly to: string } | { readonly command: string });
+} & (PutAs | { readonly command: string });
+
+interface PutAs {
+  readonly from: string;
+  readonly to: string;
+  readonly format: FormatName;
+}
 
 export interface TimeBudget {
   /** Fires before the time is over. */
@@ -70,5 +77,7 @@ function tooLarge(bytes: number, way: Way): SealdropError {
   });
 }
 
-const putCommand = ({ from, to }: { from: string; to: string }, bytes: number): string =>
-  `aws s3 cp ${shellQuoted(from)} - | sealdrop put - ${shellQuoted(to)} --public-key FILE --expected-size ${bytes}`;
+function putCommand({ from, to, format }: PutAs, bytes: number): string {
+  const as = format === 'esdk' ? '' : ` --format ${format}`;
+  return `aws s3 cp ${shellQuoted(from)} - | sealdrop put - ${shellQuoted(to)} --public-key FILE --expected-size ${bytes}${as}`;
+}

@@ -267,6 +267,12 @@ describe('refused when the template is made', () => {
       /prefixes/,
       () => ({ decrypt: { privateKeySetSecretName: 'p', prefixes: [] } }),
     ],
+    [
+      'opening where what is written names no key',
+      /decrypt is for a gateway that writes esdk, and this one writes s3ec-v2/,
+      () => ({ decrypt: { privateKeySetSecretName: 'p', prefixes: ['lab/'] } }),
+      () => ({ format: 's3ec-v2' }),
+    ],
     ['uploads that outlast their role', /one hour/, () => ({ uploadExpiry: Duration.hours(2) })],
     [
       'uploads that would leave their prefix',

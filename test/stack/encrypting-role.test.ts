@@ -2,7 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import * as kms from 'aws-cdk-lib/aws-kms';
 import * as s3 from 'aws-cdk-lib/aws-s3';
-import { ACCOUNT, keyArn, REGION, statementsOf, synthesize, type Statement } from '../helpers/synth.js';
+import type { Construct } from 'constructs';
+import { ACCOUNT, keyArn, REGION, statementsOf, synthesize, text, type Statement } from '../helpers/synth.js';
 
 const ROLE = 'GatewayEncryptObjectRole';
 const secret = (name: string) => `arn:aws:secretsmanager:${REGION}:${ACCOUNT}:secret:${name}-??????`;
@@ -174,4 +175,14 @@ test('in a VPC, Lambda makes its network interfaces, and the code never may', as
   const mayNot = interfaces[1]!.actions;
   expect(interfaces[0]!.actions.filter((action) => action.startsWith('ec2:'))).toEqual(mayNot);
   template.hasResourceProperties('AWS::Lambda::Function', { VpcConfig: {} });
+});
+
+test('it may no more where it writes the S3 Encryption Client’s objects by a key of KMS', () => {
+  const props = (stack: Construct) => ({ wrappingKeys: [kms.Key.fromKeyArn(stack, 'Key', keyArn(1))] });
+  const { template } = synthesize((stack) => ({ ...props(stack), format: 's3ec' }));
+  expect(statementsOf(template, ROLE)).toEqual(statementsOf(synthesize(props).template, ROLE));
+  const [settings] = Object.values(template.findResources('AWS::Lambda::Function'))
+    .map((made) => made.Properties.Environment?.Variables?.SEALDROP_SETTINGS)
+    .filter((value) => value !== undefined);
+  expect(JSON.parse(text(settings)).format).toBe('s3ec');
 });

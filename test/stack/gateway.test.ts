@@ -303,6 +303,14 @@ describe('refused when the template is made', () => {
       () => ({ inboxes: [{ prefix: 'a/' }, { prefix: 'a/b/' }] }),
     ],
     [
+      'two wrapping keys for what goes to one',
+      /format s3ec is for one key, and there are 2 wrappingKeys/,
+      (stack) => ({
+        format: 's3ec',
+        wrappingKeys: [1, 2].map((digit) => kms.Key.fromKeyArn(stack, `Key${digit}`, keyArn(digit))),
+      }),
+    ],
+    [
       'two inboxes for the same vault keys',
       /same vault key/,
       (stack) => ({ inboxes: [{ bucket: bucket(stack, 'one') }, { bucket: bucket(stack, 'two') }] }),

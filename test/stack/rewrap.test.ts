@@ -175,3 +175,10 @@ test('refuses a secret where the vault is a bucket', () => {
   });
   expect(() => synthesizeRewrap({ gateway })).toThrow(/by a role, not by a secret/);
 });
+
+test('refuses a gateway that does not write esdk', () => {
+  const gateway = () => ({ format: 's3ec' as const });
+  expect(() => synthesizeRewrap({ gateway })).toThrow(
+    'a rewrap is for a gateway that writes esdk, and this one writes s3ec',
+  );
+});

@@ -21,6 +21,7 @@ const MOST = {
     { bucket: 'there-already', versioned: true, kmsKeyArn: 'arn:aws:kms:ap-northeast-1:111122223333:key/2' },
   ],
   inboxBucket: { noncurrentVersionDays: 30, abortIncompleteUploadsDays: 3, accessLogsBucket: 'the-logs' },
+  format: 'esdk',
   afterStore: 'delete',
   keyNames: { namespace: 'ours', name: 'first' },
   memoryMiB: 2048,
@@ -99,6 +100,11 @@ describe('a mistake names its field', () => {
       'the wrong kind',
       { ...LEAST, maxConcurrency: 'many' },
       'deployments.dev.maxConcurrency: must be a number',
+    ],
+    [
+      'a format that does not encrypt',
+      { ...LEAST, format: 'plain' },
+      'deployments.dev.format: must be one of "esdk", "s3ec", "s3ec-v2"',
     ],
     [
       'in a list',

@@ -26,7 +26,12 @@ async function bundle(entries: readonly string[]): Promise<{ inputs: string[]; t
 /** Code alone: a comment may name what the code does not have. */
 const withoutComments = (text: string) => text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
 
-const ENCRYPTING = ['envelope/esdk/encrypt.ts', 'keys/raw-rsa/wrap.ts', 'keys/key-set.ts'];
+const ENCRYPTING = [
+  'envelope/esdk/encrypt.ts',
+  'envelope/s3ec/encrypt.ts',
+  'keys/raw-rsa/wrap.ts',
+  'keys/key-set.ts',
+];
 const OPENING = ['envelope/esdk/decrypt.ts', 'keys/raw-rsa/unwrap.ts', 'keys/private-key-set.ts'];
 
 describe('a bundle that encrypts', () => {
@@ -44,6 +49,8 @@ describe('a bundle that encrypts', () => {
     'keys/private-key-set.ts',
     'keys/generate.ts',
     'envelope/esdk/decrypt.ts',
+    'envelope/s3ec/decrypt.ts',
+    'envelope/s3ec/range.ts',
     '@aws-crypto/raw-rsa-keyring-node/',
     '@aws-crypto/decrypt-node/',
     '@aws-crypto/client-node/',

@@ -164,7 +164,9 @@ describe('the time of a function', () => {
     let now = all * 1000;
     const budget = timeBudget(() => now, 25_000 * MIB);
     now = left * 1000;
-    expect(codeOf(() => budget.admit(bytes, { from: 's3://in/a', to: 's3://out/a' }))).toBe(code);
+    expect(codeOf(() => budget.admit(bytes, { from: 's3://in/a', to: 's3://out/a', format: 'esdk' }))).toBe(
+      code,
+    );
     budget.end();
   });
 

@@ -10,6 +10,7 @@ import type { RunningServer } from '../../gateway/http/server.js';
 import { RenewedKeys } from '../../gateway/renewed-keys.js';
 import type { Encryptor, PublicKeyInfo } from '../../ports.js';
 import { printable } from '../../printable.js';
+import { assertTakes, newVaultFor } from '../../transfer/unbound-format.js';
 import { apiOptions, type ApiOptions } from '../api-options.js';
 import { openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
@@ -21,6 +22,7 @@ import {
   type BucketAddress,
   type BucketOptions,
 } from '../serve-bucket.js';
+import { assertOpens, serveFormatOption } from '../serve-format.js';
 import { prepareApi, serveApi, type ApiParts, type PreparedApi } from '../serve-api.js';
 import {
   assertBucketThere,
@@ -104,7 +106,7 @@ export function serveCommand(environment: Environment): Command {
       ),
     );
   bucketOptions(apiOptions(command));
-  shared.encryptOptions(command);
+  shared.encryptOptions(serveFormatOption(command));
   return shared
     .outputOptions(shared.storeOptions(command))
     .addHelpText('after', EXAMPLES)
@@ -121,9 +123,12 @@ async function serve(options: ServeOptions, environment: Environment): Promise<v
   const places = await preparePlaces(placeOptions(options, bucket), environment, output);
   const keys = await openKeys(options, places, environment, output);
   const { encryptor } = keys;
+  assertOpens(encryptor, options);
   if (places.inbox !== undefined) await mustBeDirectory(places.inbox);
-  const vault = await environment.parts.openVault(places.vault, 'write', shared.storeSettings(options));
+  const settings = { ...shared.storeSettings(options), ...newVaultFor(encryptor) };
+  const vault = await environment.parts.openVault(places.vault, 'write', settings);
   try {
+    assertTakes(vault, encryptor);
     if (vault.created) output.note(`made a new vault: ${printable(vault.store.address(''))}`);
     await assertKeysApart(places, vault);
     await assertBucketThere(vault, environment.signal);
@@ -157,7 +162,7 @@ async function openKeys(
   { parts }: Environment,
   output: Output,
 ): Promise<RenewedKeys> {
-  const settings = shared.encryptSettings({ ...options, publicKey });
+  const settings = shared.encryptSettings({ ...options, publicKey }, options.vault);
   return RenewedKeys.open({
     read: async () => {
       const publicKeys = await parts.readPublicKeys(settings);
@@ -252,7 +257,7 @@ async function openGateway(
     idempotencyKey: await loadIdempotencyKey(places.idempotencyKey),
     after,
     settleMs: options.settle * 1000,
-    report: reporter(output, vault, places.privateKey),
+    report: reporter(output, vault, { privateKey: places.privateKey, format: encryptor.format }),
   });
 }
 
