@@ -1,7 +1,4 @@
 /** `cdk deploy Vault`, on a local AWS with TLS and policies enforced: who may use its key, alone and as a gateway's vault. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { GetRoleCommand } from '@aws-sdk/client-iam';
 import {
@@ -20,10 +17,10 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3';
 import { CreateSecretCommand } from '@aws-sdk/client-secrets-manager';
-import { ADMINISTRATOR, assumedRole, type AssumedRole } from '../helpers/aws-assumed.js';
-import { bootstrap, cdk, type CdkApp } from '../helpers/aws-cdk.js';
+import type { AssumedRole } from '../helpers/aws-assumed.js';
 import { roleCredentials } from '../helpers/aws-role.js';
-import { startAws, type Aws } from '../helpers/aws-server.js';
+import type { Aws } from '../helpers/aws-server.js';
+import { startVaultStack, type VaultOutputs, type VaultStack } from '../helpers/aws-vault-stack.js';
 import { Box, until } from '../helpers/cli.js';
 import { SETUP_TIME } from '../helpers/servers.js';
 
@@ -35,55 +32,20 @@ const FORMAT = 'esdk';
 
 const TEXT = 'written by whoever the key policy names\n';
 
-interface VaultOutputs {
-  readonly BucketName: string;
-  readonly SseKeyArn: string;
-  readonly CseKeyArn: string;
-  readonly CseKeyAlias: string;
-}
-
+let stack: VaultStack;
 let aws: Aws;
-let app: CdkApp;
 let keeper: AssumedRole;
-/** May do everything that IAM has a say in, and is not in the key policy. */
 let outsider: AssumedRole;
 let outputs: VaultOutputs;
 let box: Box;
-const deployments: Record<string, object> = {};
 
 beforeAll(async () => {
-  aws = await startAws();
-  const folder = mkdtempSync(join(tmpdir(), 'sealdrop-deploy-'));
-  app = { aws, folder, app: `${process.execPath} ${join(process.cwd(), 'dist/bin/app.js')}` };
-  keeper = await assumedRole(aws, 'keeper', ADMINISTRATOR);
-  outsider = await assumedRole(aws, 'outsider', ADMINISTRATOR);
+  stack = await startVaultStack();
+  ({ aws, keeper, outsider, outputs } = stack);
   box = new Box();
   box.write('plain.txt', TEXT);
-  configure('Vault', { kind: 'vault' });
-  await bootstrap(app);
-  outputs = await deployVault([keeper.arn]);
 }, SETUP_TIME);
-afterAll(async () => {
-  await aws?.stop();
-  if (app !== undefined) rmSync(app.folder, { recursive: true });
-});
-
-function configure(name: string, config: object): void {
-  deployments[name] = config;
-  writeFileSync(join(app.folder, 'sealdrop.config.json'), JSON.stringify({ deployments }));
-}
-
-async function deploy<Outputs>(name: string, stack: string, config: object): Promise<Outputs> {
-  configure(name, config);
-  const file = join(app.folder, 'outputs.json');
-  const id = 'kind' in config ? name : stack;
-  await cdk(app, ['deploy', id, '--require-approval', 'never', '--outputs-file', file]);
-  return (JSON.parse(readFileSync(file, 'utf8')) as Record<string, Outputs>)[stack]!;
-}
-
-/** With a key that these use and nobody else. */
-const deployVault = (users: readonly string[], encrypters: readonly string[] = users) =>
-  deploy<VaultOutputs>('Vault', 'Sealdrop-Vault', { kind: 'vault', decrypters: users, encrypters });
+afterAll(async () => stack?.stop());
 
 const put = ({ env }: AssumedRole, key: string, recipient = outputs.CseKeyArn) => {
   const target = `s3://${outputs.BucketName}/${key}`;
@@ -176,7 +138,8 @@ describe('an administrator that the key policy does not name', () => {
   });
 
   test('does both once the policy names it, and the key is the same one', async () => {
-    expect(await deployVault([keeper.arn, outsider.arn])).toEqual(outputs);
+    const arns = [keeper.arn, outsider.arn];
+    expect(await stack.deployVault({ decrypters: arns, encrypters: arns })).toEqual(outputs);
     expect(await put(outsider, 'allowed.txt')).toMatchObject({ code: 0 });
     expect(await get(outsider, 'kept.txt', 'allowed.txt')).toMatchObject({ code: 0 });
     expect(box.read('allowed.txt').toString()).toBe(TEXT);
@@ -195,7 +158,7 @@ describe('as the vault of a gateway', () => {
     const set = { version: 1, keys: [{ namespace: 'aws-kms', name: CseKeyArn }] };
     const secret = { Name: 'vault-stack/public-keys', SecretString: JSON.stringify(set) };
     await aws.secrets.send(new CreateSecretCommand(secret));
-    gateway = await deploy<GatewayOutputs>('e2e', 'Sealdrop-e2e', {
+    gateway = await stack.deployGateway<GatewayOutputs>('e2e', {
       publicKeySetSecret: secret.Name,
       vaultBucket: { name: BucketName, prefix: 'inbox/', kmsKeyArn: SseKeyArn },
       wrappingKmsKeyArns: [CseKeyArn],
@@ -204,7 +167,7 @@ describe('as the vault of a gateway', () => {
       new GetFunctionConfigurationCommand({ FunctionName: gateway.EncryptObjectFunction }),
     );
     const { Role: role } = await aws.iam.send(new GetRoleCommand({ RoleName: Role!.split('/').pop()! }));
-    await deployVault([keeper.arn], [role!.Arn!]);
+    await stack.deployVault({ decrypters: [keeper.arn], encrypters: [role!.Arn!] });
   }, SETUP_TIME);
 
   test.each([

@@ -1,3 +1,4 @@
+import { awsCli } from './aws-cli.js';
 import { encryptionCliPython } from './aws-encryption-cli.js';
 import { binary } from './binaries.js';
 import { pythonWithSdk } from './python.js';
@@ -17,5 +18,6 @@ export async function prepareAll(): Promise<void> {
   await encryptionCliPython();
   await goWithS3ec();
   await pythonWithS3ec();
+  await awsCli();
   await javaWithS3ec();
 }
