@@ -3,7 +3,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { isSealdropError, SealdropError } from '../errors.js';
-import { UPLOAD_ENTRY, type ObjectInfo, type ObjectStore } from '../ports.js';
+import { UPLOAD_ENTRY, type ObjectInfo, type ObjectStore, type WriteCondition } from '../ports.js';
 import { printable } from '../printable.js';
 import { KEYS } from './metadata.js';
 import { assertStorableKey } from '../vault-key.js';
@@ -35,6 +35,9 @@ export interface BesideJob {
 export class BesideObject {
   readonly #job: BesideJob;
   readonly #at: string;
+  /** `UPLOAD_ENTRY` of the file. */
+  readonly #mark = randomUUID();
+  #begun = false;
   #before: InstructionFile | undefined;
   #etag: string | undefined;
 
@@ -57,14 +60,18 @@ export class BesideObject {
   /** Writes the file: when all of the object is at the store, and before it is seen. */
   async place(): Promise<void> {
     await this.look();
+    this.#begun = true;
     this.#etag = await this.#write(this.#before?.info);
   }
 
-  /** The object was not stored: what lay there before lies there again. */
+  /** The object was not stored: what lay there before lies there again, also where the answer to the file was lost. */
   async undo(): Promise<void> {
-    const etag = this.#etag;
-    if (etag === undefined || (await this.#isOurs())) return;
-    await this.#putBack(this.#before, etag);
+    if (!this.#begun || (await this.#isOurs())) return;
+    const found = await this.#find();
+    // Somebody else has written there meanwhile: that is theirs.
+    if (found !== undefined && found.etag !== this.#etag && found.metadata?.[UPLOAD_ENTRY] !== this.#mark)
+      return;
+    await this.#putBack(this.#before, found);
   }
 
   /**
@@ -78,7 +85,7 @@ export class BesideObject {
       const etag = await this.#write(found?.info).catch(ifLost);
       if (etag === undefined) continue;
       // Where the other one's object came meanwhile, the file that was replaced is the one that belongs to it.
-      if (!(await this.#isOurs())) await this.#putBack(found, etag);
+      if (!(await this.#isOurs())) await this.#putBack(found, { etag });
       return;
     }
     const address = printable(this.#job.store.address(this.#at));
@@ -98,32 +105,43 @@ export class BesideObject {
     return found;
   }
 
-  /** @param etag of our file; where another lies there by now, that is somebody else's */
-  async #putBack(before: InstructionFile | undefined, etag: string): Promise<void> {
+  /** @param ours our file, undefined where it is gone; where another lies there by now, that is somebody else's */
+  async #putBack(
+    before: InstructionFile | undefined,
+    ours: Pick<ObjectInfo, 'etag'> | undefined,
+  ): Promise<void> {
     const done =
       before === undefined
-        ? this.#job.store.remove(this.#at, { ifMatch: etag })
-        : this.#restore(before, { etag });
-    await done.catch(ifLost);
+        ? ours && this.#job.store.remove(this.#at, { ifMatch: ours.etag })
+        : this.#restore(before, ours === undefined ? { absent: true } : { ifMatch: ours.etag });
+    await done?.catch(ifLost);
   }
 
   async #write(over: Pick<ObjectInfo, 'etag'> | undefined): Promise<string> {
     const { store, bytes, fingerprint, signal } = this.#job;
     const { etag } = await store.put(this.#at, one(bytes), {
       size: bytes.length,
-      metadata: { ...MARK, [KEYS]: fingerprint, [UPLOAD_ENTRY]: randomUUID() },
+      metadata: { ...MARK, [KEYS]: fingerprint, [UPLOAD_ENTRY]: this.#mark },
       condition: over === undefined ? { absent: true } : { ifMatch: over.etag },
       ...(signal && { signal }),
     });
     return etag;
   }
 
+  /** What lies there now. */
+  async #find(): Promise<ObjectInfo | undefined> {
+    return this.#job.store.head(this.#at).catch((error: unknown) => {
+      if (isSealdropError(error) && error.code === 'object_not_found') return undefined;
+      throw error;
+    });
+  }
+
   /** Whatever has stopped the put does not stop this. */
-  async #restore({ bytes, info }: InstructionFile, { etag }: Pick<ObjectInfo, 'etag'>): Promise<void> {
+  async #restore({ bytes, info }: InstructionFile, condition: WriteCondition): Promise<void> {
     await this.#job.store.put(this.#at, one(bytes), {
       size: bytes.length,
       metadata: { ...info.metadata, [UPLOAD_ENTRY]: randomUUID() },
-      condition: { ifMatch: etag },
+      condition,
     });
   }
 
