@@ -10,6 +10,7 @@ import {
   type ObjectInfo,
   type ObjectStore,
   type RemoveOptions,
+  type WriteCondition,
 } from '../ports.js';
 import { printable } from '../printable.js';
 
@@ -95,15 +96,52 @@ export async function findInstruction(
   return found !== undefined && isInstructionFile(found.bytes) ? found : undefined;
 }
 
-/** Removes an object, and then its instruction file where it has one: without the object it opens nothing. */
+/**
+ * Removes an object, and then its instruction file where it has one: without the object it opens nothing. The file is looked
+ * for before, so that one which comes with another object meanwhile stays.
+ */
 export async function removeWithInstruction(
   store: ObjectStore,
   key: string,
   options: RemoveOptions = {},
 ): Promise<void> {
-  await store.remove(key, options);
-  const found = await findInstruction(store, key, options.signal);
-  if (found === undefined) return;
   const { signal } = options;
-  await store.remove(found.info.key, { ifMatch: found.info.etag, ...(signal && { signal }) });
+  const found = await findInstruction(store, key, signal);
+  await store.remove(key, options);
+  if (found === undefined) return;
+  await store
+    .remove(found.info.key, { ifMatch: found.info.etag, ...(signal && { signal }) })
+    .catch(unlessOther);
+}
+
+function unlessOther(error: unknown): void {
+  if (!isSealdropError(error) || error.code !== 'precondition_failed') throw error;
+}
+
+/**
+ * For an object whose key ends as those of instruction files do: it must not take the place of one that is in use.
+ * @returns the condition that keeps this true
+ * @throws SealdropError `target_exists`
+ */
+export async function assertNotInstruction(
+  store: ObjectStore,
+  key: string,
+  signal?: AbortSignal,
+): Promise<WriteCondition | undefined> {
+  if (!mayBeInstructionFile({ key, size: 0 })) return undefined;
+  const of = key.slice(0, -INSTRUCTION_SUFFIX.length);
+  const found = await readInstruction(store, of, signal).catch((error: unknown) => {
+    // Too large for one; or who may not list is told so of what is absent, and may not read what is there.
+    if (isSealdropError(error) && ['instruction_file', 'access_denied'].includes(error.code)) return null;
+    throw error;
+  });
+  if (found === null) return undefined;
+  if (found === undefined) return { absent: true };
+  if (isInstructionFile(found.bytes))
+    throw new SealdropError(
+      'target_exists',
+      `${printable(store.address(key))} is an instruction file: the wrapped key of ${printable(of)} lies there`,
+      { hint: 'without it that object never opens again: name another key, or remove that object first' },
+    );
+  return { ifMatch: found.info.etag };
 }

@@ -19,6 +19,7 @@ import type { ManifestEntry } from './manifest.js';
 import { KEYS, objectMetadata, type Metadata } from './metadata.js';
 import { assertMetadataKept } from './metadata-kept.js';
 import { hashed } from './hashed.js';
+import { assertNotInstruction } from './instruction-file.js';
 import type { Source } from './source.js';
 
 export interface PutJob {
@@ -69,6 +70,7 @@ export async function put(job: PutJob): Promise<PutReport> {
     store.assertStorable(key);
     const context = contextOf(job);
     if (job.overwrite === false) await assertAbsent(store, key, signal);
+    const guard = await assertNotInstruction(store, key, signal);
     const look = job.lookForUnfinished !== false;
     const unfinished = look ? store.unfinished(key, { signal }).catch(() => []) : [];
     let read = 0;
@@ -86,7 +88,7 @@ export async function put(job: PutJob): Promise<PutReport> {
       .put(key, hash === undefined ? sent : hashed(sent, hash), {
         ...announced(job, context),
         metadata,
-        condition: job.condition ?? (job.overwrite === false ? { absent: true } : undefined),
+        condition: job.condition ?? (job.overwrite === false ? { absent: true } : guard),
         signal,
       })
       .then(async (stored) => {

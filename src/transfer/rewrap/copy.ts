@@ -14,6 +14,7 @@ import { printable } from '../../printable.js';
 import { assertStorableKey } from '../../vault-key.js';
 import { checkBinding, type Binding, type Bound } from '../context.js';
 import { withPlainHint } from '../get.js';
+import { assertNotInstruction } from '../instruction-file.js';
 import { partsOf } from '../object-parts.js';
 import { assertAbsent } from '../put.js';
 import { beginOpening, Peekable } from './opening.js';
@@ -58,6 +59,7 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
   assertStorableKey(to.key);
   to.store.assertStorable(to.key);
   if (job.overwrite === false) await assertAbsent(to.store, to.key, signal);
+  const guard = await assertNotInstruction(to.store, to.key, signal);
   const { info: source, body } = await from.store.get(from.key, { signal });
   try {
     let bound: Bound = 'bound';
@@ -75,7 +77,7 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
       ...{ oldSize: source.size, oldMetadata: source.metadata, keyChanges: true },
       ...{ ...to, context, onProgress: job.onProgress },
       put: {
-        ...(job.overwrite === false && { condition: { absent: true } }),
+        condition: job.overwrite === false ? { absent: true } : guard,
         ...(signal && { signal }),
       },
       onCiphertext: (piece) => void (sent.crc = crc32(piece, sent.crc)),
