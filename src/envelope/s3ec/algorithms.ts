@@ -74,6 +74,8 @@ export interface WrapAlgorithm {
   readonly legacy: boolean;
   /** KMS authenticates the description. */
   readonly kms: boolean;
+  /** Everybody who has the public key can wrap. */
+  readonly public: boolean;
   /** Whether a data key wrapped by it can have so many bytes. */
   readonly fits: (bytes: number) => boolean;
 }
@@ -85,12 +87,19 @@ const isKms = (bytes: number) => bytes >= 1 && bytes <= 6144;
 
 export const WRAPS: readonly WrapAlgorithm[] = [
   // IV, data key and tag.
-  { name: 'AES/GCM', code: '02', legacy: false, kms: false, fits: (bytes) => bytes === 60 },
-  { name: 'kms+context', code: '12', legacy: false, kms: true, fits: isKms },
-  { name: 'RSA-OAEP-SHA1', code: '22', legacy: false, kms: false, fits: isRsa },
-  { name: 'kms', legacy: true, kms: true, fits: isKms },
-  { name: 'AESWrap', legacy: true, kms: false, fits: (bytes) => [24, 32, 40].includes(bytes) },
-  { name: 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding', legacy: true, kms: false, fits: isRsa },
+  {
+    name: 'AES/GCM',
+    code: '02',
+    legacy: false,
+    kms: false,
+    public: false,
+    fits: (bytes) => [44, 52, 60].includes(bytes),
+  },
+  { name: 'kms+context', code: '12', legacy: false, kms: true, public: false, fits: isKms },
+  { name: 'RSA-OAEP-SHA1', code: '22', legacy: false, kms: false, public: true, fits: isRsa },
+  { name: 'kms', legacy: true, kms: true, public: false, fits: isKms },
+  { name: 'AESWrap', legacy: true, kms: false, public: false, fits: (bytes) => [24, 32, 40].includes(bytes) },
+  { name: 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding', legacy: true, kms: false, public: true, fits: isRsa },
 ];
 
 /** V1 says no algorithm: the kind of the key decides. */
@@ -98,6 +107,7 @@ export const WRAP_OF_V1: WrapAlgorithm = {
   name: 'AES|RSA',
   legacy: true,
   kms: false,
+  public: true,
   fits: (bytes) => bytes === 32 || bytes === 48 || isRsa(bytes),
 };
 

@@ -34,6 +34,7 @@ export function createHeaderRewrapper({ keys, to, ...own }: HeaderRewrapperOptio
       const header = await readHeader(parts);
       assertAllowed(header, policyOf(own, allowed));
       assertStays(header);
+      assertNoPromotion(header, to);
       const description = keptPairs(header, to);
       const info: MessageInfo = infoOf(header);
       const wrapped = await withDataKey(header, keys, async (dataKey) => {
@@ -57,6 +58,20 @@ function assertStays({ version, content }: S3ecHeader): void {
   throw new SealdropError('usage', `an object of V${version} under ${content.name} keeps its wrapped key`, {
     hint: 'take it out and store it again: sealdrop get, sealdrop put',
   });
+}
+
+/**
+ * Anybody wraps with a public key, and knows the data key then. Wrapped by a key that only few may wrap with, it would let
+ * him write objects that pass for theirs.
+ * @throws SealdropError `usage`
+ */
+function assertNoPromotion({ wrap }: S3ecHeader, { algorithm }: S3ecWrappingKey): void {
+  if (!wrap.public || wrapNamed(algorithm)!.public) return;
+  throw new SealdropError(
+    'usage',
+    `anybody can have made the object's data key, and ${algorithm} would say that it is yours`,
+    { hint: 'take the object out and store it again, with a new data key: sealdrop get, sealdrop put' },
+  );
 }
 
 /**
