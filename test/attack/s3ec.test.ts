@@ -16,13 +16,14 @@ import { aesS3ecKey } from '../../src/keys/raw-aes/s3ec-wrap.js';
 import { rsaS3ecCandidate } from '../../src/keys/raw-rsa/s3ec-unwrap.js';
 import { rsaS3ecKey } from '../../src/keys/raw-rsa/s3ec-wrap.js';
 import { s3ecUnwrappingKeys } from '../../src/keys/s3ec-unwrapping.js';
-import type { ByteSource, PutOptions, ReadPolicy, RemoveOptions } from '../../src/ports.js';
+import type { ByteSource, PutOptions, ReadPolicy, RemoveOptions, VersionKeeping } from '../../src/ports.js';
 import { Secret } from '../../src/secret.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { get } from '../../src/transfer/get.js';
 import { removeWithInstruction } from '../../src/transfer/instruction-file.js';
 import { put } from '../../src/transfer/put.js';
 import { copy } from '../../src/transfer/rewrap/copy.js';
+import { rewrapEntry } from '../../src/transfer/tree/rewrap-tree.js';
 import { streamSource } from '../../src/transfer/source.js';
 import type { Target } from '../../src/transfer/target.js';
 import { chunked, collect, pattern } from '../helpers/bytes.js';
@@ -152,6 +153,37 @@ describe('rewrap', () => {
     const parts = { metadata, size: body.length, instruction: async () => undefined };
     const decryptor = createS3ecDecryptor({ keys, ...ALLOW_ALL });
     expect((await collect(decryptor.decrypt(chunked(body, 99), { parts }))).equals(plaintext)).toBe(true);
+  });
+
+  test('removes no older version of what does not open', async () => {
+    const removed: string[] = [];
+    const metadataOnly = createS3ecEncryptor(toRsa, { version: 3 });
+    await storeAs('a', plaintext, metadataOnly);
+    const good = await store.head('a');
+    // Whoever may write and not delete: another content, with what the object said of its key.
+    await store.put('a', chunked(randomBytes(good.size), 99), { metadata: good.metadata! });
+    const versions: VersionKeeping = {
+      async *list(key) {
+        const { etag, size, modified } = await store.head(key);
+        yield { key, version: 'null', etag, size, modified, latest: true, marker: false };
+        yield { ...good, version: 'good', latest: false, marker: false };
+      },
+      remove: async ({ version }) => void removed.push(version),
+    };
+    const rewrapper = createHeaderRewrapper({ keys, to: toRsa });
+    const job = {
+      ...{ store: Object.assign(store, { versions }), inspector, decryptor: decryptorWith() },
+      ...{ binding: 'allow' as const, deleteVersions: true },
+      recipients: async () => Promise.reject(new Error('for other objects')),
+      headers: { to: async () => rewrapper, open: async () => rewrapper, again: true },
+    };
+    await expect(rewrapEntry(await store.head('a'), 'a', job)).rejects.toMatchObject({
+      code: 'content_auth',
+    });
+    expect(removed).toEqual([]);
+    await storeAs('a', plaintext, metadataOnly);
+    await rewrapEntry(await store.head('a'), 'a', job);
+    expect(removed).toEqual(['good']);
   });
 
   test('gives no data key that anybody may have made to a key that only few wrap with', async () => {

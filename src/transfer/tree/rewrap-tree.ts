@@ -68,7 +68,9 @@ export async function rewrapEntry(
     return { outcome: report.outcome, bytes, rewrapped: report, ...rest };
   }
   await job.done?.add(key, report.etag);
-  return { outcome: 'done', bytes, rewrapped: report, ...(await removed({ ...report, key }, job, false)) };
+  // Of an s3ec object the body was not read: it may be another, with what the object says of its key.
+  const versionsRemoved = await removed({ ...report, key }, job, !('proof' in report));
+  return { outcome: 'done', bytes, rewrapped: report, ...versionsRemoved };
 }
 
 /**
