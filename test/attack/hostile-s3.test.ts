@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { ObjectStore } from '../../src/ports.js';
 import { openS3Store } from '../../src/store/s3.js';
 import { Secret } from '../../src/secret.js';
+import { readInstruction } from '../../src/transfer/instruction-file.js';
 
 const XML = '<?xml version="1.0" encoding="UTF-8"?>';
 let server: Server;
@@ -63,4 +64,19 @@ test('a list of unfinished uploads without end does not hold up a put', async ()
   });
   await hostile.unfinished('k').catch(() => []);
   expect(requests).toBeLessThan(100);
+}, 60_000);
+
+test('an instruction file of 5 GiB is broken off', async () => {
+  const piece = Buffer.alloc(64 * 1024);
+  let sent = 0;
+  const hostile = await against((_request, response) => {
+    response.writeHead(200, { 'content-length': 5 * 1024 ** 3, etag: '"e"' });
+    const more = () => {
+      while (!response.destroyed && response.write(piece)) sent += piece.length;
+    };
+    response.on('drain', more);
+    more();
+  });
+  await expect(readInstruction(hostile, 'k')).rejects.toMatchObject({ code: 'instruction_file' });
+  expect(sent).toBeLessThan(64 * 1024 * 1024);
 }, 60_000);

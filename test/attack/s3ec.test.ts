@@ -3,7 +3,11 @@
  * holds no key but the public one.
  */
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { createCipheriv, randomBytes } from 'node:crypto';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { constants, createCipheriv, publicEncrypt, randomBytes } from 'node:crypto';
 import { createAnyDecryptor, createAnyInspector } from '../../src/envelope/any.js';
 import { esdkInspector } from '../../src/envelope/esdk/inspect.js';
 import { createS3ecDecryptor } from '../../src/envelope/s3ec/decrypt.js';
@@ -16,8 +20,19 @@ import { aesS3ecKey } from '../../src/keys/raw-aes/s3ec-wrap.js';
 import { rsaS3ecCandidate } from '../../src/keys/raw-rsa/s3ec-unwrap.js';
 import { rsaS3ecKey } from '../../src/keys/raw-rsa/s3ec-wrap.js';
 import { s3ecUnwrappingKeys } from '../../src/keys/s3ec-unwrapping.js';
-import type { ByteSource, PutOptions, ReadPolicy, RemoveOptions, VersionKeeping } from '../../src/ports.js';
+import type {
+  ByteSource,
+  ListOptions,
+  MessageInfo,
+  ObjectInfo,
+  ObjectStore,
+  PutOptions,
+  ReadPolicy,
+  RemoveOptions,
+  VersionKeeping,
+} from '../../src/ports.js';
 import { Secret } from '../../src/secret.js';
+import { createVault, openDirectoryStore } from '../../src/store/directory.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import { get } from '../../src/transfer/get.js';
 import { removeWithInstruction } from '../../src/transfer/instruction-file.js';
@@ -25,7 +40,8 @@ import { put } from '../../src/transfer/put.js';
 import { copy } from '../../src/transfer/rewrap/copy.js';
 import { rewrapEntry } from '../../src/transfer/tree/rewrap-tree.js';
 import { streamSource } from '../../src/transfer/source.js';
-import type { Target } from '../../src/transfer/target.js';
+import { nowhere, type Target } from '../../src/transfer/target.js';
+import { removeTree } from '../../src/transfer/tree/remove-tree.js';
 import { chunked, collect, pattern } from '../helpers/bytes.js';
 import { decryptorFor, encryptorFor, NAMES, rsaPair } from '../helpers/keys.js';
 
@@ -55,6 +71,13 @@ class HostileStore extends MemoryStore {
     return result;
   }
 
+  /** In one page, as stores answer. */
+  override async *list(prefix: string, options: ListOptions = {}) {
+    const page: ObjectInfo[] = [];
+    for await (const info of super.list(prefix, options)) page.push(info);
+    yield* page;
+  }
+
   override async remove(key: string, options: RemoveOptions = {}): Promise<void> {
     await super.remove(key, options);
     await this.afterRemove?.(key);
@@ -66,7 +89,8 @@ beforeEach(() => {
   store = new HostileStore();
 });
 
-const plaintext = pattern(1000);
+/** With its tag it is as long as a content of AES-CBC can be. */
+const plaintext = pattern(1008);
 const withFile = createS3ecEncryptor(toRsa, { version: 3, instructionFile: true });
 const storeAs = (key: string, bytes: Uint8Array = plaintext, encryptor = withFile) =>
   put({ source: streamSource(chunked(bytes, 99), bytes.length), store, key, encryptor });
@@ -85,6 +109,11 @@ async function read(key: string, more: object = {}) {
   const code = outcome instanceof SealdropError ? outcome.code : undefined;
   return { code, bytes: Buffer.concat(pieces), outcome };
 }
+
+const getFrom = (from: ObjectStore, key: string) =>
+  get({ store: from, key, target: nowhere, decryptor: decryptorWith(), binding: 'allow' }).catch(
+    (error: unknown) => error,
+  );
 
 describe('what stood there before still opens', () => {
   test('when the answer to the new instruction file is lost', async () => {
@@ -122,8 +151,181 @@ describe('what stood there before still opens', () => {
     store.afterRemove = async (key) => {
       if (key === 'a') await storeAs('a');
     };
-    await removeWithInstruction(store, 'a').catch(() => undefined);
+    await removeWithInstruction(store, 'a');
     expect((await read('a')).bytes.equals(plaintext)).toBe(true);
+    const job = { store, prefix: '', width: 1, signal: new AbortController().signal };
+    expect(await removeTree({ ...job, onEvent: () => undefined })).toMatchObject({ done: 1, failed: 1 });
+    expect((await read('a')).bytes.equals(plaintext)).toBe(true);
+  });
+
+  test('where it has no room for an instruction file, or a folder lies there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sealdrop-attack-'));
+    try {
+      await createVault(folder, 'allow');
+      const directory = openDirectoryStore({ root: folder });
+      await directory.put('a', chunked(plaintext, 99));
+      await directory.put('a.instruction/b', chunked(plaintext, 99));
+      const noKey = { code: 'not_an_envelope' };
+      await expect(getFrom(directory, 'a')).resolves.toMatchObject(noKey);
+      await directory.put('l'.repeat(250), chunked(plaintext, 99));
+      await expect(getFrom(directory, 'l'.repeat(250))).resolves.toMatchObject(noKey);
+      execFileSync('mkfifo', [join(folder, 'p.instruction')]);
+      await directory.put('p', chunked(plaintext, 99));
+      await expect(getFrom(directory, 'p')).resolves.toMatchObject(noKey);
+      symlinkSync('/etc/passwd', join(folder, 's.instruction'));
+      await directory.put('s', chunked(plaintext, 99));
+      await expect(getFrom(directory, 's')).resolves.toMatchObject(noKey);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+    await store.put('k'.repeat(1020), chunked(plaintext, 99));
+    await expect(read('k'.repeat(1020))).resolves.toMatchObject({ code: 'not_an_envelope' });
+  });
+});
+
+describe('nothing is released, and nothing counts, that no key has authenticated', () => {
+  const v3 = createS3ecEncryptor(toRsa, { version: 3 });
+  const v2 = createS3ecEncryptor(toAes, { version: 2 });
+
+  /** Lays down what the owner of a store makes of an object that is there. */
+  async function changed(key: string, changes: Changes): Promise<void> {
+    const { info, body } = await store.get(key);
+    const bytes = await collect(body);
+    const metadata = changes.metadata?.(info.metadata!) ?? info.metadata!;
+    await store.put(key, chunked(changes.body?.(bytes) ?? bytes, 99), { metadata });
+  }
+  interface Changes {
+    readonly metadata?: (was: Readonly<Record<string, string>>) => Record<string, string>;
+    readonly body?: (was: Buffer) => Buffer;
+  }
+  const flipped = (bytes: Buffer, at: number) => {
+    const copy = Buffer.from(bytes);
+    copy[at]! ^= 1;
+    return copy;
+  };
+
+  // By the first byte, which is any.
+  const NO_MESSAGE = expect.stringMatching(/^(not_an_envelope|unsupported_version)$/) as unknown as string;
+  test.each<[string, Changes, string]>([
+    ['first byte', { body: (was) => flipped(was, 0) }, 'content_auth'],
+    ['last byte', { body: (was) => flipped(was, was.length - 1) }, 'content_auth'],
+    ['end', { body: (was) => was.subarray(0, -1) }, 'content_auth'],
+    ['length', { body: (was) => Buffer.concat([was, Buffer.alloc(1)]) }, 'content_auth'],
+    ['commitment', { metadata: (was) => ({ ...was, 'x-amz-d': was['x-amz-i']! }) }, 'commitment'],
+    ['format, to none', { metadata: () => ({}) }, NO_MESSAGE],
+    ['format, to esdk', { metadata: () => ({ 'sealdrop-format': 'esdk' }) }, NO_MESSAGE],
+  ])('of an object whose %s was changed', async (_what, changes, code) => {
+    await storeAs('a', plaintext, v3);
+    await changed('a', changes);
+    expect(await read('a')).toMatchObject({ code, bytes: Buffer.alloc(0) });
+  });
+
+  /** The same wrapped key, as the other versions and algorithms would have it. */
+  const asV2 = (wrap: string, content = 'AES/GCM/NoPadding', iv = 12) => ({
+    metadata: (was: Readonly<Record<string, string>>) => ({
+      'x-amz-key-v2': (was['x-amz-3'] ?? was['x-amz-key-v2'])!,
+      'x-amz-iv': Buffer.alloc(iv, 1).toString('base64'),
+      'x-amz-matdesc': '{}',
+      'x-amz-cek-alg': content,
+      'x-amz-wrap-alg': wrap,
+    }),
+  });
+  const CBC = 'AES/CBC/PKCS5Padding';
+  const OAEP_SHA256 = 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding';
+  test.each<[string, typeof v3, Changes, string]>([
+    ['V3 to V2', v3, asV2('RSA-OAEP-SHA1'), 'wrong_key_or_header'],
+    ['V3 to V2, legacy', v3, asV2(OAEP_SHA256), 'wrong_key_or_header'],
+    ['V3 to AES-CBC, legacy', v3, asV2(OAEP_SHA256, CBC, 16), 'wrong_key_or_header'],
+    ['V2 to AES-CBC', v2, asV2('AES/GCM', CBC, 16), 'malformed_header'],
+    ['V2 to another wrapping', v2, asV2('AESWrap'), 'malformed_header'],
+    ['V2 with an AES key to one of KMS', v2, asV2('kms'), 'wrong_key_or_header'],
+  ])('of one called down from %s, though all is allowed', async (_what, encryptor, changes, code) => {
+    await storeAs('a', plaintext, encryptor);
+    const decryptor = decryptorWith(ALLOW_ALL);
+    expect((await read('a', { decryptor })).bytes.equals(plaintext)).toBe(true);
+    await changed('a', changes);
+    expect(await read('a', { decryptor })).toMatchObject({ code, bytes: Buffer.alloc(0) });
+  });
+
+  test("of one that has another's instruction file, or its own changing one", async () => {
+    await storeAs('a');
+    await storeAs('b', pattern(50));
+    const { body } = await store.get('b.instruction');
+    await store.put('a.instruction', body);
+    expect(await read('a')).toMatchObject({ code: 'commitment', bytes: Buffer.alloc(0) });
+  });
+
+  test('pairs that the store gives an object make it neither bound, nor fit for what is asked, nor a marker', async () => {
+    const pairs = {
+      'sealdrop:key': 'a/.d',
+      'sealdrop:directory': 'empty',
+      'sealdrop:mode': '777',
+      team: 'ops',
+    };
+    await storeAs('a/.d', Buffer.alloc(0), v3);
+    await changed('a/.d', { metadata: (was) => ({ ...was, 'x-amz-m': JSON.stringify(pairs) }) });
+    const wrong = { code: 'wrong_object', bytes: Buffer.alloc(0) };
+    expect(await read('a/.d', { binding: 'required' })).toMatchObject(wrong);
+    expect(await read('a/.d', { context: { team: 'ops' } })).toMatchObject(wrong);
+    const { outcome } = await read('a/.d');
+    expect(outcome).toMatchObject({ bound: 'unbound', info: { context: {}, description: pairs } });
+  });
+
+  test('a name of JavaScript in a description is a name, and changes no object', async () => {
+    await storeAs('a', plaintext, v3);
+    const description = '{"__proto__":"x","constructor":"y"}';
+    await changed('a', { metadata: (was) => ({ ...was, 'x-amz-m': description }) });
+    const { outcome } = await read('a');
+    expect(JSON.stringify((outcome as { info: MessageInfo }).info.description)).toBe(description);
+    expect(({} as Record<string, unknown>)['x']).toBeUndefined();
+    await changed('a', { metadata: (was) => ({ ...was, 'x-amz-m': '{"__proto__":{"x":"y"}}' }) });
+    expect(await read('a')).toMatchObject({ code: 'malformed_header' });
+  });
+
+  test('no error of a header brings a control character of it along', async () => {
+    await storeAs('a', plaintext, v3);
+    const { metadata = {}, size } = await store.head('a');
+    const names = Object.keys(metadata).filter((name) => name.startsWith('x-amz-'));
+    for (const name of [...names, 'x-amz-m', 'x-amz-key-v2'])
+      for (const value of ['\u001b[2J\u202e', '{"\u001b]0;x\u0007":1}']) {
+        const hostile = {
+          metadata: { ...metadata, [name]: value },
+          size,
+          instruction: async () => undefined,
+        };
+        const error = await s3ecInspector.inspect(chunked(plaintext, 99), hostile).catch((e: unknown) => e);
+        const { message, hint = '' } = error as SealdropError;
+        // eslint-disable-next-line no-control-regex
+        expect(message + hint).not.toMatch(/[\u0000-\u001f\u202e]/);
+        expect(error).toBeInstanceOf(SealdropError);
+      }
+  });
+});
+
+describe('one key for both formats', () => {
+  test("a data key of a message opens no object, by any wrapping's name and for any content", async () => {
+    const dataKey = randomBytes(32);
+    const { publicKey: key } = pair;
+    for (const oaepHash of ['sha1', 'sha256']) {
+      const padding = constants.RSA_PKCS1_OAEP_PADDING;
+      const wrappedKey = publicEncrypt({ key, padding, oaepHash }, dataKey);
+      for (const contentAlgorithm of ['115', 'AES/GCM/NoPadding']) {
+        const sealed = { algorithm: 'RSA-OAEP-SHA1', contentAlgorithm, wrappedKey, description: {} };
+        await expect(keys.unwrap(sealed)).rejects.toMatchObject({ code: 'wrong_key_or_header' });
+      }
+    }
+  });
+
+  test('a message that the store calls an object of the other format opens as what it is, or not at all', async () => {
+    await storeAs('a', plaintext, esdk);
+    const { metadata = {} } = await store.head('a');
+    const message = await collect((await store.get('a')).body);
+    await store.put('a', chunked(message, 99), { metadata: { ...metadata, 'sealdrop-format': 's3ec' } });
+    expect(await read('a', { binding: 'required' })).toMatchObject({ code: undefined, bytes: plaintext });
+    await storeAs('b');
+    const { body } = await store.get('b.instruction');
+    await store.put('a.instruction', body);
+    expect(await read('a')).toMatchObject({ code: 'malformed_header', bytes: Buffer.alloc(0) });
   });
 });
 

@@ -22,8 +22,8 @@ export async function removeTree(job: RemoveTreeJob): Promise<TreeReport> {
     listTree(job),
     job,
     ({ info, path }) => ({ path, key: info.key }),
-    async ({ info, path }) => {
-      const { key, size } = info;
+    async ({ info, path, instruction }) => {
+      const { key, size, etag } = info;
       // Servers that tidy keys up would remove another object.
       const problem = keyProblem(path);
       if (problem !== undefined)
@@ -33,7 +33,9 @@ export async function removeTree(job: RemoveTreeJob): Promise<TreeReport> {
           'source_changed',
           `${printable(key)} came after the question: it is left alone`,
         );
-      if (dryRun !== true) await store.remove(key, { signal });
+      // One that came meanwhile belongs to an object that is there.
+      const options = { signal, ...(instruction === true && { ifMatch: etag }) };
+      if (dryRun !== true) await store.remove(key, options);
       return { path, key, outcome: dryRun === true ? 'planned' : 'done', bytes: size };
     },
   );
