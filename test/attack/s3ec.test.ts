@@ -2,7 +2,7 @@
  * Objects of the S3 Encryption Client under attack: whoever runs the store changes what he likes, whenever he likes, and
  * holds no key but the public one.
  */
-import { beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,10 @@ import { createS3ecEncryptor } from '../../src/envelope/s3ec/encrypt.js';
 import { s3ecInspector } from '../../src/envelope/s3ec/inspect.js';
 import { createHeaderRewrapper } from '../../src/envelope/s3ec/rewrap-header.js';
 import { SealdropError } from '../../src/errors.js';
+import { KmsClients } from '../../src/keys/kms/client.js';
+import { parseKmsKey } from '../../src/keys/kms/names.js';
+import { kmsS3ecCandidate } from '../../src/keys/kms/s3ec-unwrap.js';
+import { kmsS3ecKey } from '../../src/keys/kms/s3ec-wrap.js';
 import { aesS3ecCandidate } from '../../src/keys/raw-aes/s3ec-unwrap.js';
 import { aesS3ecKey } from '../../src/keys/raw-aes/s3ec-wrap.js';
 import { rsaS3ecCandidate } from '../../src/keys/raw-rsa/s3ec-unwrap.js';
@@ -43,6 +47,7 @@ import { streamSource } from '../../src/transfer/source.js';
 import { nowhere, type Target } from '../../src/transfer/target.js';
 import { removeTree } from '../../src/transfer/tree/remove-tree.js';
 import { chunked, collect, pattern } from '../helpers/bytes.js';
+import { keyArn, startFakeKms, type FakeKms } from '../helpers/fake-kms.js';
 import { decryptorFor, encryptorFor, NAMES, rsaPair } from '../helpers/keys.js';
 
 const pair = rsaPair();
@@ -295,10 +300,53 @@ describe('nothing is released, and nothing counts, that no key has authenticated
         };
         const error = await s3ecInspector.inspect(chunked(plaintext, 99), hostile).catch((e: unknown) => e);
         const { message, hint = '' } = error as SealdropError;
-        // eslint-disable-next-line no-control-regex
         expect(message + hint).not.toMatch(/[\u0000-\u001f\u202e]/);
         expect(error).toBeInstanceOf(SealdropError);
       }
+  });
+});
+
+test('a store that reads a content twice gets no second one under its key', async () => {
+  const begun = await withFile.begin!({}, plaintext.length);
+  await collect(begun.encrypt(chunked(plaintext, 99)));
+  await expect(collect(begun.encrypt(chunked(pattern(1008), 7)))).rejects.toMatchObject({ code: 'internal' });
+});
+
+describe('KMS', () => {
+  let kms: FakeKms;
+  beforeAll(async () => {
+    kms = await startFakeKms();
+    const credentials = { AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: 'secret', AWS_REGION: 'us-east-1' };
+    Object.assign(process.env, credentials, { AWS_ENDPOINT_URL_KMS: kms.endpoint });
+  });
+  afterAll(() => kms.stop());
+  const name = parseKmsKey(keyArn('mine'), 'kms:');
+  const clients = new KmsClients({ grantTokens: [], maxAttempts: 1 });
+  const opening = () => {
+    const unwrapping = s3ecUnwrappingKeys({ kms: kmsS3ecCandidate({ clients, keys: [name] }) });
+    return { decryptor: createS3ecDecryptor({ keys: unwrapping }) };
+  };
+  const pairsOf = (text: string) => JSON.parse(text) as Record<string, string>;
+
+  test.each<[string, (was: Record<string, string>) => Record<string, string>, number]>([
+    ['its context gets the key that it is to be bound to', (was) => ({ ...was, 'sealdrop:key': 'a' }), 1],
+    ['its context gets a name of JavaScript', (was) => ({ ...was, ...pairsOf('{"__proto__":"x"}') }), 1],
+    ['its context loses the algorithm', ({ 'aws:x-amz-cek-alg': _, ...was }) => was, 0],
+    ['its context names another', (was) => ({ ...was, 'aws:x-amz-cek-alg': 'AES/GCM/NoPadding' }), 0],
+  ])('is asked no more than it has to be where %s', async (_what, change, calls) => {
+    await storeAs('a', plaintext, createS3ecEncryptor(kmsS3ecKey(name, clients), { version: 3 }));
+    expect((await read('a', opening())).bytes.equals(plaintext)).toBe(true);
+    const { metadata = {} } = await store.head('a');
+    const body = await collect((await store.get('a')).body);
+    const context = JSON.stringify(change(pairsOf(metadata['x-amz-t']!)));
+    await store.put('a', chunked(body, 99), { metadata: { ...metadata, 'x-amz-t': context } });
+    kms.calls.length = 0;
+    const { code, bytes } = await read('a', { ...opening(), binding: 'required' });
+    expect({ code, bytes: bytes.length, calls: kms.calls.length }).toEqual({
+      code: expect.stringMatching(/^wrong_/),
+      bytes: 0,
+      calls,
+    });
   });
 });
 
