@@ -171,9 +171,8 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
       ! error: the commitment policy FORBID_ENCRYPT_ALLOW_DECRYPT forbids key commitment, and V3 has it
       ! hint: --format s3ec-v2, or --commitment-policy REQUIRE_ENCRYPT_REQUIRE_DECRYPT
       [2]
-      $ sealdrop cat {vault}/b --format esdk
-      ! error: this is not an encrypted message: it does not begin like one
-      ! hint: sealdrop opens messages of the AWS Encryption SDK, and objects of the S3 Encryption Client that have their metadata: is this the right object?
+      # what is said of it depends on the first byte of the ciphertext
+      $ sealdrop cat {vault}/b --format esdk 2> /dev/null
       [5]`);
   });
 

@@ -52,8 +52,8 @@ Examples:
   sealdrop cat s3://lab/2026/results.csv --private-key private_key.pem --quiet | head
 
 Objects of the S3 Encryption Client have one tag at their end: they are kept in a private temporary file until it was
-checked. What comes out of others is authenticated piece by piece. If the end is missing or damaged, the exit code says so (5):
-look at it before you trust that you have all.`;
+checked. What comes out of others is authenticated piece by piece. If the end is missing or damaged, the exit code says
+so (5): look at it before you trust that you have all.`;
 
 export function getCommand(environment: Environment): Command {
   const command = new Command('get')
