@@ -71,16 +71,16 @@ export function located(address: string | Address, config: Config, given: StoreS
   return { place, binding, allowed, settings, key: parsed.key, ...file };
 }
 
-/** What a vault says of what is written there; whoever names a format means that format's own policy. */
+/** What a vault says of what is written there: its policy counts for a format that is named, too. */
 function writingOf(
   { vault: address, format, commitmentPolicy }: EncryptSettings,
   { vaults }: Config,
 ): Pick<EncryptSettings, 'format' | 'commitmentPolicy'> {
   const parsed = address === undefined ? undefined : parseAddress(address);
   const vault = parsed?.kind === 'named' ? vaults.get(parsed.vault) : undefined;
-  if (vault === undefined || format !== undefined) return {};
+  if (vault === undefined) return {};
   const policy = commitmentPolicy ?? vault.commitmentPolicy;
-  return { format: vault.format, ...(policy && { commitmentPolicy: policy }) };
+  return { format: format ?? vault.format, ...(policy && { commitmentPolicy: policy }) };
 }
 
 /** @throws SealdropError `usage` where a vault is called so, and nothing lies there */

@@ -78,6 +78,7 @@ const vault = z
     ...store,
   })
   .check(({ value, issues }) => {
+    issues.push(...envelopeIssues(value));
     if ((value.sse === 'c') === (value.sseKeyFile !== undefined)) return;
     const message = value.sse === 'c' ? 'is needed for "c"' : 'is for "sse": "c"';
     issues.push({ code: 'custom', input: value.sseKeyFile, path: ['sseKeyFile'], message });
@@ -127,6 +128,34 @@ function hasNoCredentials(text: string): boolean {
   if (!URL.canParse(text)) return true;
   const { username, password } = new URL(text);
   return username === '' && password === '';
+}
+
+/** Objects that its own readers would refuse are not written to a vault. */
+function envelopeIssues(value: {
+  format?: string | undefined;
+  binding?: string | undefined;
+  commitmentPolicy?: string | undefined;
+}) {
+  const { format = 'esdk', binding, commitmentPolicy } = value;
+  const issue = (path: string, input: unknown, message: string) => ({
+    code: 'custom' as const,
+    input,
+    path: [path],
+    message,
+  });
+  if (format === 'esdk') return [];
+  return [
+    ...(binding === 'allow' ? [] : [issue('binding', binding, `must be "allow" for "${format}"`)]),
+    ...(format !== 's3ec-v2' || commitmentPolicy === 'FORBID_ENCRYPT_ALLOW_DECRYPT'
+      ? []
+      : [
+          issue(
+            'commitmentPolicy',
+            commitmentPolicy,
+            `must be "FORBID_ENCRYPT_ALLOW_DECRYPT" for "${format}"`,
+          ),
+        ]),
+  ];
 }
 
 function addressProblem(text: string): string | undefined {

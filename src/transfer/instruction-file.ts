@@ -145,3 +145,23 @@ export async function assertNotInstruction(
     );
   return { ifMatch: found.info.etag };
 }
+
+/**
+ * Without its instruction file an object never opens again: the two are removed together.
+ * @throws SealdropError `usage`
+ */
+export async function assertNotInUse(store: ObjectStore, key: string, signal?: AbortSignal): Promise<void> {
+  if (!mayBeInstructionFile({ key, size: 0 })) return;
+  const of = key.slice(0, -INSTRUCTION_SUFFIX.length);
+  if ((await findInstruction(store, of, signal)) === undefined) return;
+  const object = await store.head(of, signal && { signal }).catch((error: unknown) => {
+    if (isSealdropError(error) && error.code === 'object_not_found') return undefined;
+    throw error;
+  });
+  if (object === undefined) return;
+  throw new SealdropError(
+    'usage',
+    `${printable(store.address(key))} is the instruction file of ${printable(store.address(of))}, which opens no more without it`,
+    { hint: 'remove that object: its instruction file goes with it' },
+  );
+}

@@ -22,7 +22,7 @@ export function assertTakes(
     'usage',
     `${printable(store.address(''))} takes only objects that name their keys, and those of ${encryptor.format} name none`,
     {
-      hint: 'store them with --format esdk, or let the vault take others: "binding": "allow" (docs/formats.md)',
+      hint: 'store them with --format esdk, or let the vault take others: "binding": "allow" in its configuration, and in the file .sealdrop-vault of a directory (docs/formats.md)',
     },
   );
 }

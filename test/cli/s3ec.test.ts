@@ -201,11 +201,9 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
     );
     await box.transcript(`
       $ sealdrop rm {vault}/i.instruction
-      ! removed {vault}/i.instruction
-      $ sealdrop cat {vault}/i
-      ! error: the instruction file is missing
-      ! hint: the wrapped key lies in KEY.instruction beside the object: restore it from a copy of the bucket, or an older version
-      [5]
+      ! error: {vault}/i.instruction is the instruction file of {vault}/i, which opens no more without it
+      ! hint: remove that object: its instruction file goes with it
+      [2]
       $ sealdrop put notes.txt {vault}/i --format s3ec-v2 --instruction-file -q
       $ sealdrop cat {vault}/i -q ${ALLOW}
       > hello
@@ -436,7 +434,7 @@ describe('refused before anything is stored', () => {
       [2]`;
   const unbound = (version: string) => `
       ! error: {bound}/ takes only objects that name their keys, and those of ${version} name none
-      ! hint: store them with --format esdk, or let the vault take others: "binding": "allow" (docs/formats.md)
+      ! hint: store them with --format esdk, or let the vault take others: "binding": "allow" in its configuration, and in the file .sealdrop-vault of a directory (docs/formats.md)
       [2]`;
 
   test('several recipients, those that a key set always adds counted', () =>
@@ -616,8 +614,7 @@ test('a configured vault says what is written there and what may be read', async
     new: { address, binding, format: 's3ec' },
     old: { address, binding, format: 's3ec-v2', commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' },
     legacy: { address, binding, commitmentPolicy, allowLegacy: true },
-    wrong: { address, binding, format: 's3ec-v2', commitmentPolicy },
-    bound: { address, format: 's3ec' },
+    strict: { address, binding, format: 's3ec', commitmentPolicy },
   };
   box.write('sealdrop.config.json', JSON.stringify({ vaults }));
   await box.run(['trust']);
@@ -642,19 +639,25 @@ test('a configured vault says what is written there and what may be read', async
     # what is said by hand goes before it
     $ sealdrop cat legacy:b --commitment-policy REQUIRE_ENCRYPT_REQUIRE_DECRYPT 2>&1 | head -1
     > error: the object does not commit to its data key (format V2)
-    $ sealdrop put notes.txt wrong:d
+    # nor is anything written that a vault's own policy does not allow
+    $ sealdrop put notes.txt strict:d --format s3ec-v2
     ! error: the commitment policy REQUIRE_ENCRYPT_ALLOW_DECRYPT requires key commitment, and V2 has none
     ! hint: --format s3ec, or --commitment-policy FORBID_ENCRYPT_ALLOW_DECRYPT
-    [2]
-    $ sealdrop put notes.txt bound:d 2>&1 | head -1
-    > error: {vault}/ takes only objects that name their keys, and those of s3ec name none
-    $ sealdrop get bound:a
-    ! error: the message names no key, and this vault takes none like that
-    ! hint: another program wrote it, or somebody put it there; if that is expected: --unbound
-    [5]`);
+    [2]`);
   expect(await vault.keys()).toEqual(['a', 'b', 'b.instruction', 'c']);
   const said = await box.run(['trust', '--json']);
   expect(documents(said)[0]).toMatchObject({
     vaults: expect.arrayContaining([expect.objectContaining({ name: 'legacy', allowLegacy: true })]),
   });
+});
+
+test('a vault that could not read what is written there is refused with its configuration', async () => {
+  const { box } = await mixedVault('directory');
+  const address = 's3://lab';
+  const vaults = { a: { address, format: 's3ec' }, b: { address, binding: 'allow', format: 's3ec-v2' } };
+  box.write('sealdrop.config.json', JSON.stringify({ vaults }));
+  const { code, stderr } = await box.run(['trust']);
+  expect(stderr).toContain('vaults.a.binding: must be "allow" for "s3ec"');
+  expect(stderr).toContain('vaults.b.commitmentPolicy: must be "FORBID_ENCRYPT_ALLOW_DECRYPT" for "s3ec-v2"');
+  expect(code).toBe(2);
 });

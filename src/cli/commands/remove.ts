@@ -2,7 +2,7 @@ import { Command, Option } from 'commander';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
 import { printable } from '../../printable.js';
-import { removeWithInstruction } from '../../transfer/instruction-file.js';
+import { assertNotInUse, removeWithInstruction } from '../../transfer/instruction-file.js';
 import { readMetadata } from '../../transfer/metadata.js';
 import { listTree } from '../../transfer/tree/get-tree.js';
 import { folderPrefix } from '../../transfer/tree/names.js';
@@ -67,6 +67,7 @@ async function removeOne(
     });
   // S3 answers that it removed what was never there; a typing mistake should not pass for success.
   const { metadata } = await headOne(store, key, { command: 'rm', signal });
+  await assertNotInUse(store, key, signal);
   // Our other formats have none: looking would be a request more.
   const { format = '' } = readMetadata(metadata);
   await (['esdk', 'plain'].includes(format)

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Recipients, Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
 import type { Decryptor } from '../../ports.js';
@@ -56,11 +56,17 @@ Each object is opened and encrypted again in one stream, with a new data key, an
 that was read; of an s3ec object the wrapped key alone is replaced. What somebody else writes meanwhile stays. It does
 not revoke: older versions, backups and headers that were saved before still open with the old key (docs/rewrap.md).`;
 
+/** Of two, the first would be locked out in silence. */
+function once(value: string, previous: string | undefined): string {
+  if (previous === undefined) return value;
+  throw new InvalidArgumentError('It is given twice: for several keys name a key set of them.');
+}
+
 export function rewrapCommand(environment: Environment): Command {
   const command = new Command('rewrap')
     .description('encrypt objects of a vault to other keys, in their places')
     .argument('<source>', 's3://bucket/key, file:///directory/key, or NAME:key of a configured vault')
-    .requiredOption('--to <keyset>', 'key set, or public key, that the objects shall be for')
+    .requiredOption('--to <keyset>', 'key set, or public key, that the objects shall be for', once)
     .addOption(new Option('--add', 'besides those that they are for now').conflicts('remove'))
     .addOption(new Option('--remove', 'all that they are for now but these'))
     .addOption(

@@ -69,7 +69,7 @@ function assertMayWrite(
     `the suite ${suiteIdText(suite.id)} is not written under the policy ${policy}`,
     {
       hint: suite.committing
-        ? 'leave the policy out'
+        ? 'leave the policy out, or name REQUIRE_ENCRYPT_ALLOW_DECRYPT, which reads all; s3ec-v2 is what it fits'
         : 'uncommitted suites are for old readers only: --commitment-policy FORBID_ENCRYPT_ALLOW_DECRYPT',
     },
   );

@@ -50,6 +50,8 @@ export async function withDataKey<T>(
 function committedKey({ messageId, commitment }: S3ecHeader, dataKey: Buffer): Buffer {
   const derived = deriveCommitment(dataKey, messageId!);
   if (commitment?.length !== derived.length || !timingSafeEqual(commitment, derived))
-    throw new SealdropError('commitment', 'the object does not commit to the data key it names');
+    throw new SealdropError('commitment', 'the object does not commit to the data key it names', {
+      hint: 'its wrapped key belongs to another object: of one with an instruction file, an older version of that file may open it',
+    });
   return deriveContentKey(dataKey, messageId!);
 }

@@ -39,6 +39,11 @@ export function kmsError(error: unknown, id: string, action: string): SealdropEr
       cause: error,
       retryable: true,
     });
+  if (name === 'SyntaxError')
+    return new SealdropError('aws_refused', `${key}: what answers is not AWS KMS`, {
+      cause: error,
+      hint: 'AWS_ENDPOINT_URL is asked for keys too: name the store by --endpoint-url or AWS_ENDPOINT_URL_S3 in place of it',
+    });
   if (status === undefined) return unreachable(error, key);
   return new SealdropError('aws_refused', `${key}: KMS refuses this (${said})`, {
     cause: error,

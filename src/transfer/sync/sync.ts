@@ -1,4 +1,5 @@
 /** Making one side like the other: what is done with each path, in which order, and what keeps a tree from being wiped. */
+import { setMaxListeners } from 'node:events';
 import { unlink } from 'node:fs/promises';
 import { isSealdropError, SealdropError, throwIfAborted } from '../../errors.js';
 import { inOrder } from './in-order.js';
@@ -80,6 +81,8 @@ export async function* sync<From extends Entry, To extends Entry>(
   job: SyncJob<From, To>,
 ): AsyncGenerator<SyncEvent> {
   const { direction, signal, width, dryRun = false } = job;
+  // Several for each path that is under way.
+  setMaxListeners(0, signal);
   // A wrong place is found before anything is put into it.
   if (job.deletion !== undefined) await assertFewSurplus(direction, job.deletion);
   const index = await openIndex(job);
