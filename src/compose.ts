@@ -18,21 +18,14 @@ import type {
   KeyPair,
   OpenedInbox,
   Parts,
+  Rewrapping,
   StoreSettings,
   Vault,
   VaultUse,
 } from './config/settings.js';
 import { SealdropError } from './errors.js';
 import type { AwsSettings, Operations } from './operations.js';
-import type {
-  BucketAdmin,
-  Decryptor,
-  Encryptor,
-  HeaderRewrapper,
-  Inspector,
-  S3ecWrappingKey,
-  UnverifiedRanges,
-} from './ports.js';
+import type { BucketAdmin, Decryptor, Encryptor, Inspector, UnverifiedRanges } from './ports.js';
 import { printable } from './printable.js';
 import type { RawStore } from './raw-store.js';
 import { realTarget } from './real-path.js';
@@ -171,9 +164,14 @@ async function openS3ecEncryptor(settings: EncryptSettings, format: 's3ec' | 's3
  * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind
  */
 export async function openDecryptor(settings: DecryptSettings): Promise<Decryptor> {
+  if (settings.format === 'plain') return (await import('./envelope/plain.js')).plainDecryptor;
+  return decryptorOf(await openUnwrapping(settings), settings);
+}
+
+type Unwrapping = Awaited<ReturnType<typeof openUnwrapping>>;
+
+async function decryptorOf({ keyring, s3ec: keys }: Unwrapping, settings: DecryptSettings) {
   const { format, commitmentPolicy, allowLegacy, maxWrappedKeys, maxFrameLength } = settings;
-  if (format === 'plain') return (await import('./envelope/plain.js')).plainDecryptor;
-  const { keyring, s3ec: keys } = await openUnwrapping(settings);
   const esdk = async () => {
     const { createDecryptor } = await import('./envelope/esdk/decrypt.js');
     return createDecryptor({ keyring, commitmentPolicy, maxWrappedKeys, maxFrameLength });
@@ -188,11 +186,16 @@ export async function openDecryptor(settings: DecryptSettings): Promise<Decrypto
   return createAnyDecryptor({ esdk, s3ec });
 }
 
-async function openHeaderRewrapper(settings: DecryptSettings, to: S3ecWrappingKey): Promise<HeaderRewrapper> {
-  const { createHeaderRewrapper } = await import('./envelope/s3ec/rewrap-header.js');
-  const { commitmentPolicy, allowLegacy } = settings;
-  const keys = await openS3ecUnwrappingKeys(settings);
-  return createHeaderRewrapper({ keys, to, commitmentPolicy, allowLegacy });
+async function openRewrapping(settings: DecryptSettings): Promise<Rewrapping> {
+  const opened = await openUnwrapping(settings);
+  return {
+    decryptor: await decryptorOf(opened, settings),
+    async headerRewrapper(to) {
+      const { createHeaderRewrapper } = await import('./envelope/s3ec/rewrap-header.js');
+      const { commitmentPolicy, allowLegacy } = settings;
+      return createHeaderRewrapper({ keys: opened.s3ec, to, commitmentPolicy, allowLegacy });
+    },
+  };
 }
 
 /**
@@ -274,7 +277,7 @@ export const parts: Parts = {
   openDecryptor,
   openInspector,
   openUnverifiedRanges,
-  openHeaderRewrapper,
+  openRewrapping,
   readPublicKeys,
   generateKeyPair,
   readSecret,

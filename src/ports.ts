@@ -609,6 +609,8 @@ export interface RewrappedHeader extends Pick<BegunMessage, 'metadata' | 'instru
   readonly info: MessageInfo;
   /** Names of the old header's entries, whose place those of `metadata` take. */
   readonly replaces: readonly string[];
+  /** Whether a key at hand opens it, which was tried: where none does, its form alone was checked. */
+  readonly opened: boolean;
 }
 
 /** Gives s3ec objects another wrapping key, without their bodies. */
@@ -619,8 +621,8 @@ export interface HeaderRewrapper {
   /**
    * The new wrapped key goes where the old one lies.
    * @param call `accept` judges the header, authenticated by then, before anything is wrapped; it throws to refuse
-   * @throws SealdropError an integrity code; `usage` for V1 and AES/CBC, and for a description that only the new key would
-   * authenticate; what the keys fail with
+   * @throws SealdropError an integrity code; `usage` for V1 and AES/CBC, for a data key that the new wrapping has no form for,
+   * and for a description that only the new key would authenticate; what the keys fail with
    */
   rewrap(
     parts: ObjectParts,
@@ -637,7 +639,7 @@ export interface ScanResult {
 }
 
 export interface Inspector {
-  /** Whether metadata alone say that an object's header lies beside its body: then `inspect` reads nothing of that. */
+  /** Whether metadata say that an object's header lies beside its body: if it does, `inspect` reads nothing of that. */
   readonly isBeside?: (metadata: Pairs) => boolean;
   /** Reads the header and no more than is needed for it. */
   inspect(source: ByteSource, parts?: ObjectParts): Promise<MessageInfo>;

@@ -1,5 +1,5 @@
 /** Whom `rewrap` wraps to. */
-import type { Recipients } from '../config/settings.js';
+import type { Recipients, Rewrapping } from '../config/settings.js';
 import { SealdropError } from '../errors.js';
 import type { Decryptor, Recipient } from '../ports.js';
 import { printable } from '../printable.js';
@@ -73,8 +73,9 @@ export function recipientsOf(
 /** S3 Encryption Client objects have one wrapping key: there is nothing to add to it, or to leave of it. */
 export function headersOf(
   { s3ecKey }: Recipients,
-  options: RewrapKeyOptions & shared.DecryptOptions,
-  { parts }: Pick<Environment, 'parts'>,
+  options: RewrapKeyOptions,
+  opened: Rewrapping | undefined,
+  onUnopened: () => void,
 ): HeaderTarget {
   const to = once(async () => {
     const mode = modeOf(options);
@@ -85,8 +86,10 @@ export function headersOf(
   });
   return {
     to,
-    open: once(async () => parts.openHeaderRewrapper(shared.decryptSettings(options), await to())),
-    again: options.again,
+    open: once(async () => opened!.headerRewrapper(await to())),
+    // What an alias stands for may have changed since.
+    again: (recipient) => options.again === true || isAlias(recipient),
+    onUnopened,
   };
 }
 

@@ -167,6 +167,12 @@ export interface OpenedInbox {
   list(prefix: string, signal: AbortSignal): AsyncIterable<ObjectInfo>;
 }
 
+/** What opens objects that shall be for others: messages whole, s3ec objects by their headers. */
+export interface Rewrapping {
+  readonly decryptor: Decryptor;
+  headerRewrapper(to: S3ecWrappingKey): Promise<HeaderRewrapper>;
+}
+
 /** How the parts are made: what the command is given, so that it knows interfaces alone. */
 export interface Parts {
   openVault(address: string | Address, use: VaultUse, settings?: StoreSettings): Promise<Vault>;
@@ -174,9 +180,9 @@ export interface Parts {
   openRecipients(settings: RecipientSettings): Promise<Recipients>;
   openDecryptor(settings: DecryptSettings): Promise<Decryptor>;
   openInspector(): Promise<Inspector>;
+  /** For whoever opens what is there and finds out from it which it needs: keys are read once. */
+  openRewrapping(settings: DecryptSettings): Promise<Rewrapping>;
   /** Of s3ec objects. */
-  /** For s3ec objects: `settings` open them. */
-  openHeaderRewrapper(settings: DecryptSettings, to: S3ecWrappingKey): Promise<HeaderRewrapper>;
   openUnverifiedRanges(settings: DecryptSettings): Promise<UnverifiedRanges>;
   /** The keys that `openEncryptor` would wrap to. */
   readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]>;

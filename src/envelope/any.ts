@@ -51,16 +51,18 @@ async function toldApart(source: ByteSource, given: ObjectParts | undefined): Pr
   if (given === undefined) return { envelope: 'esdk', message: source };
   const parts = askedOnce(given);
   if (hasMarks(parts.metadata)) return { envelope: 's3ec', message: source, parts };
+  // A body of random bytes may begin as a message: then what we have written beside it tells.
+  if (saysS3ec(parts.metadata) && (await parts.instruction()) !== undefined)
+    return { envelope: 's3ec', message: source, parts };
   const reader = new ByteReader(source);
   const beginning = Buffer.from(await reader.read(LOOKED_AT));
   const message = resumed(beginning, reader);
+  if (beginsAsMessage(beginning)) return { envelope: 'esdk', message, parts };
   // V1 and V2 may have all that they say of themselves in an instruction file.
-  if (beginsAsMessage(beginning) && !saysS3ec(parts.metadata)) return { envelope: 'esdk', message, parts };
   const isOther = (await parts.instruction()) !== undefined;
   return { envelope: isOther ? 's3ec' : 'esdk', message, parts };
 }
 
-/** A body of random bytes may begin as a message: then what we have written beside it tells. */
 const saysS3ec = (metadata: ObjectParts['metadata']): boolean =>
   metadata['sealdrop-format']?.startsWith('s3ec') === true;
 

@@ -10,6 +10,7 @@ import { assertStorableKey } from '../vault-key.js';
 import {
   instructionKey,
   isInstructionFile,
+  OBJECT_ENTRY,
   readInstruction,
   type InstructionFile,
 } from './instruction-file.js';
@@ -81,7 +82,9 @@ export class BesideObject {
   async settle(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
       const found = await this.#read();
-      if (found?.info.etag === this.#etag || !(await this.#isOurs())) return;
+      // Also where it was rewrapped meanwhile: it is this object's.
+      if (found?.info.etag === this.#etag || found?.info.metadata?.[OBJECT_ENTRY] === this.#job.upload) return;
+      if (!(await this.#isOurs())) return;
       const etag = await this.#write(found?.info).catch(ifLost);
       if (etag === undefined) continue;
       // Where the other one's object came meanwhile, the file that was replaced is the one that belongs to it.
@@ -118,10 +121,10 @@ export class BesideObject {
   }
 
   async #write(over: Pick<ObjectInfo, 'etag'> | undefined): Promise<string> {
-    const { store, bytes, fingerprint, signal } = this.#job;
+    const { store, bytes, fingerprint, upload, signal } = this.#job;
     const { etag } = await store.put(this.#at, one(bytes), {
       size: bytes.length,
-      metadata: { ...MARK, [KEYS]: fingerprint, [UPLOAD_ENTRY]: this.#mark },
+      metadata: { ...MARK, [KEYS]: fingerprint, [OBJECT_ENTRY]: upload, [UPLOAD_ENTRY]: this.#mark },
       condition: over === undefined ? { absent: true } : { ifMatch: over.etag },
       ...(signal && { signal }),
     });

@@ -18,6 +18,9 @@ import { printable } from '../printable.js';
 const MAX_KEY_BYTES = 1024;
 const MAX_SEGMENT_BYTES = 255;
 
+/** Of the file's metadata: `UPLOAD_ENTRY` of the object that it was written for. Other clients' files have none. */
+export const OBJECT_ENTRY = 'sealdrop-object';
+
 export interface InstructionFile {
   readonly info: ObjectInfo;
   readonly bytes: Buffer;

@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Recipients, Vault } from '../../config/settings.js';
+import type { Recipients, Rewrapping, Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
-import type { Decryptor } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { DoneFile } from '../../transfer/rewrap/done-file.js';
 import { assertKeepsConditions } from '../../transfer/rewrap/keeps-conditions.js';
@@ -93,29 +92,31 @@ export function rewrapCommand(environment: Environment): Command {
       // A resume file and a dry run are good for one object too.
       if (options.recursive !== true) tree.assertNoTreeOptions({ ...options, dryRun: false, resume: false });
       const recipients = await openRewrapKeys(options, environment);
-      const decryptor = options.dryRun === true ? undefined : await openDecryptor(options, environment);
+      const opened =
+        options.dryRun === true
+          ? undefined
+          : await environment.parts.openRewrapping(shared.decryptSettings(options));
       const vault = await environment.parts.openVault(source, 'read', shared.storeSettings(options));
       try {
-        await run(source, vault, { options, environment, output, recipients, decryptor });
+        await run(source, vault, { options, environment, output, recipients, opened });
       } finally {
         vault.store.close();
       }
     });
 }
 
-const openDecryptor = async (options: RewrapOptions, { parts }: Environment): Promise<Decryptor> =>
-  parts.openDecryptor(shared.decryptSettings(options));
-
 interface RewrapContext {
   options: RewrapOptions;
   environment: Environment;
   output: Output;
   recipients: Recipients;
-  decryptor: Decryptor | undefined;
+  /** Absent in a dry run. */
+  opened: Rewrapping | undefined;
 }
 
 async function run(source: string, vault: Vault, context: RewrapContext): Promise<void> {
-  const { options, environment, output, recipients, decryptor } = context;
+  const { options, environment, output, recipients, opened } = context;
+  const decryptor = opened?.decryptor;
   const { signal } = environment;
   const { store, key, binding, allowed } = vault;
   const onUnopened = unopened(context);
@@ -135,7 +136,7 @@ async function run(source: string, vault: Vault, context: RewrapContext): Promis
     ...{ moved: options.moved, unbound: options.unbound, context: options.context },
     inspector: await environment.parts.openInspector(),
     recipients: recipientsOf(recipients, options, decryptor, onUnopened),
-    headers: headersOf(recipients, options, environment),
+    headers: headersOf(recipients, options, opened, onUnopened),
     // With -r it is a folder, with or without a slash at its end, as the address is.
     rebind:
       below === undefined || options.rebind === undefined ? options.rebind : folderPrefix(options.rebind),
@@ -178,13 +179,14 @@ async function prepare(
   context: RewrapContext,
   onUnopened: () => void,
 ): Promise<boolean> {
-  const { options, environment, output, recipients, decryptor } = context;
+  const { options, environment, output, recipients, opened } = context;
   const { signal } = environment;
   // Whom else an object will be for is known when it is read.
   const { to, encryptorFor } = recipients;
   // Nor whether KMS opens what is for it: that may depend on the object's context.
   const isKnown = modeOf(options) === 'set' && !to.some(isKms);
-  if (isKnown && (await new Rehearsal(decryptor!).openerOf(encryptorFor(to), {})) === undefined) onUnopened();
+  if (isKnown && (await new Rehearsal(opened!.decryptor).openerOf(encryptorFor(to), {})) === undefined)
+    onUnopened();
   const question = 'remove all older versions of what is rewrapped for good?';
   if (options.deleteVersions === true && options.yes !== true && !(await confirm(question, signal))) {
     output.note('nothing was done');
@@ -216,10 +218,10 @@ function unopened({ options, output }: RewrapContext): () => void {
 const describe = ({ rewrapped, versionsRemoved }: RewrapEvent): object => {
   const { plaintextSize, bound } = rewrapped ?? {};
   if (rewrapped?.outcome !== 'rewrapped') return { plaintextSize, bound };
-  const { size, etag, version, unguarded, recipients } = rewrapped;
-  const sealed = 'proof' in rewrapped ? { checked: rewrapped.checked, verified: rewrapped.proof } : {};
+  const { size, etag, version, unguarded, recipients, proof: verified } = rewrapped;
+  const checked = 'checked' in rewrapped ? rewrapped.checked : undefined;
   return {
-    ...{ plaintextSize, size, etag, version, ...sealed, unguarded, bound, versionsRemoved },
+    ...{ plaintextSize, size, etag, version, checked, verified, unguarded, bound, versionsRemoved },
     recipients: recipients.map(({ namespace, name, fingerprint }) => ({ namespace, name, fingerprint })),
   };
 };

@@ -4,13 +4,16 @@
  *
  * Source: AWS Encryption SDK specification repository, s3-encryption; the client for Java ("ReEncryptInstructionFile").
  */
-import { SealdropError } from '../../errors.js';
+import { timingSafeEqual } from 'node:crypto';
+import { isIntegrityError, isSealdropError, SealdropError } from '../../errors.js';
 import type {
   HeaderRewrapper,
   MessageInfo,
   ReadPolicy,
   RewrappedHeader,
+  S3ecSealedKey,
   S3ecUnwrappingKeys,
+  S3ecWrapped,
   S3ecWrappingKey,
 } from '../../ports.js';
 import { ALGORITHM_PAIR, V1_KEY_PAIR, wrapNamed } from './algorithms.js';
@@ -37,9 +40,13 @@ export function createHeaderRewrapper({ keys, to, ...own }: HeaderRewrapperOptio
       assertNoPromotion(header, to);
       const description = keptPairs(header, to);
       const info: MessageInfo = infoOf(header);
-      const wrapped = await withDataKey(header, keys, async (dataKey) => {
+      const contentAlgorithm = header.content.name;
+      const { wrapped, opened } = await withDataKey(header, keys, async (dataKey) => {
         accept(info);
-        return to.wrap(dataKey, { contentAlgorithm: header.content.name, description });
+        const wrapped = await to.wrap(dataKey, { contentAlgorithm, description });
+        assertFits(to, wrapped, dataKey.length);
+        const sealed = { ...wrapped, algorithm: to.algorithm, contentAlgorithm };
+        return { wrapped, opened: await isOpenedTo(dataKey, sealed, keys) };
       });
       const common = { wrap: to.algorithm, wrapped, place: header.at };
       const { iv, messageId, commitment } = header;
@@ -47,7 +54,7 @@ export function createHeaderRewrapper({ keys, to, ...own }: HeaderRewrapperOptio
         header.version === 3
           ? writeHeader({ ...common, version: 3, messageId: messageId!, commitment: commitment! })
           : writeHeader({ ...common, version: 2, iv: iv! });
-      return { ...written, info, replaces: OF_HEADER };
+      return { ...written, info, opened, replaces: OF_HEADER };
     },
   };
 }
@@ -85,4 +92,40 @@ function keptPairs({ description, wrap }: S3ecHeader, to: S3ecWrappingKey): Reco
       hint: 'look at it (sealdrop inspect), then take the object out and store it again: sealdrop get, sealdrop put --context',
     });
   return Object.fromEntries(own);
+}
+
+/** What no reader takes would be lost: AES/GCM has one length, and older clients wrote shorter data keys. */
+function assertFits({ algorithm }: S3ecWrappingKey, { wrappedKey }: S3ecWrapped, bytes: number): void {
+  if (wrapNamed(algorithm)!.fits(wrappedKey.length)) return;
+  throw new SealdropError(
+    'usage',
+    `the object's data key of ${bytes} bytes can't be wrapped by ${algorithm}`,
+    {
+      hint: 'take it out and store it again: sealdrop get, sealdrop put',
+    },
+  );
+}
+
+/**
+ * The old wrapped key may be the only one, and the new one takes its place.
+ * @returns false where none of the keys opens it
+ * @throws SealdropError `internal` where it opens to something else; what the keys fail with
+ */
+async function isOpenedTo(
+  dataKey: Uint8Array,
+  sealed: S3ecSealedKey,
+  keys: S3ecUnwrappingKeys,
+): Promise<boolean> {
+  const found = await keys.unwrap(sealed).catch((error: unknown) => {
+    if (isIntegrityError(error) || (isSealdropError(error) && error.code === 'access_denied'))
+      return undefined;
+    throw error;
+  });
+  if (found === undefined) return false;
+  const isSame = found.length === dataKey.length && timingSafeEqual(found, dataKey);
+  found.fill(0);
+  if (isSame) return true;
+  throw new SealdropError('internal', 'the new wrapped key does not open to what went into it', {
+    hint: 'the object stays as it was; this is a fault of sealdrop or of this machine: report it',
+  });
 }

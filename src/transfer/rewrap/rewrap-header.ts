@@ -16,16 +16,19 @@ import {
   type RewrappedHeader,
 } from '../../ports.js';
 import { printable } from '../../printable.js';
-import { readInstruction, type InstructionFile } from '../instruction-file.js';
+import { instructionKey, OBJECT_ENTRY, readInstruction, type InstructionFile } from '../instruction-file.js';
 import { KEYS, readMetadata, type Metadata } from '../metadata.js';
+import type { Proof } from './checking.js';
 
 /** Whom s3ec objects shall be for: what it takes is opened when the first of them is met. */
 export interface HeaderTarget {
   /** @throws SealdropError `usage` where there is more than one key */
   readonly to: () => Promise<Pick<HeaderRewrapper, 'recipient' | 'algorithm'>>;
   readonly open: () => Promise<HeaderRewrapper>;
-  /** Also what is for that key already. */
-  readonly again?: boolean | undefined;
+  /** Whether also what says that it is for that key already. */
+  readonly again: (recipient: Recipient) => boolean;
+  /** Told before anything is written that no key given opens what was made; may throw. */
+  readonly onUnopened: () => void;
 }
 
 export interface HeaderJob {
@@ -44,8 +47,11 @@ export interface HeaderReport {
   readonly version?: string;
   readonly size: number;
   readonly recipients: readonly Recipient[];
+  readonly proof: Proof;
   readonly unguarded?: true;
 }
+
+type Written = Omit<HeaderReport, 'recipients' | 'proof'>;
 
 /** An object that was looked at, with the instruction file that its wrapped key lies in, if it does. */
 export class HeaderOfObject {
@@ -68,7 +74,9 @@ export class HeaderOfObject {
 
   /** @throws SealdropError an integrity code, and what the store throws */
   async inspect(): Promise<MessageInfo> {
-    return this.#job.inspector.inspect(nothing(), this.#parts);
+    const info = await this.#job.inspector.inspect(this.#body(), this.#parts);
+    await this.#assertTogether();
+    return info;
   }
 
   /** As far as the metadata can be believed. */
@@ -76,7 +84,7 @@ export class HeaderOfObject {
     const { recipient, algorithm } = await this.#job.target.to();
     const { fingerprints } = readMetadata((this.#file?.info ?? this.#object).metadata);
     const isFor = fingerprints.length === 1 && fingerprints[0] === recipient.fingerprint;
-    return this.#job.target.again !== true && isFor && wrapping?.algorithm === algorithm;
+    return isFor && wrapping?.algorithm === algorithm && !this.#job.target.again(recipient);
   }
 
   /**
@@ -87,18 +95,16 @@ export class HeaderOfObject {
     const { target, allowed } = this.#job;
     const rewrapper = await target.open();
     const header = await rewrapper.rewrap(this.#parts, { accept, allowed });
-    const { instruction } = header;
+    const { instruction, opened } = header;
+    if (!opened) target.onUnopened();
     const done =
       instruction === undefined
         ? await this.#inMetadata(header, rewrapper)
         : await this.#inFile(instruction, rewrapper);
-    return { ...done, recipients: [rewrapper.recipient] };
+    return { ...done, proof: opened ? 'opened' : 'framing', recipients: [rewrapper.recipient] };
   }
 
-  async #inMetadata(
-    header: RewrappedHeader,
-    { recipient }: HeaderRewrapper,
-  ): Promise<Omit<HeaderReport, 'recipients'>> {
+  async #inMetadata(header: RewrappedHeader, { recipient }: HeaderRewrapper): Promise<Written> {
     const { store, unconditional, signal } = this.#job;
     const { key, etag: ifMatch, metadata: ifMetadata = {} } = this.#object;
     const kept = Object.entries(ifMetadata).filter(([name]) => !header.replaces.includes(name));
@@ -107,23 +113,56 @@ export class HeaderOfObject {
     return store.replaceMetadata(key, { ifMatch, ifMetadata, metadata, guarded, ...(signal && { signal }) });
   }
 
-  /** The object itself is not touched. Whoever replaces it meanwhile replaces its file too, or needs none. */
-  async #inFile(
-    bytes: Uint8Array,
-    { recipient }: HeaderRewrapper,
-  ): Promise<Omit<HeaderReport, 'recipients'>> {
+  /** The object itself is not touched. */
+  async #inFile(bytes: Uint8Array, { recipient }: HeaderRewrapper): Promise<Written> {
     const { store, unconditional, signal } = this.#job;
     const { key, etag: ifMatch, metadata = {} } = this.#file!.info;
+    const guarded = unconditional !== true;
+    if (!guarded) assertEtag(await store.head(key, { signal }), ifMatch);
     const { unguarded } = await store.put(key, one(bytes), {
       size: bytes.length,
       metadata: { ...metadata, ...own(recipient) },
-      condition: { ifMatch },
-      guarded: unconditional !== true,
+      ...{ condition: { ifMatch }, guarded, inParts: true, proven: true },
       ...(signal && { signal }),
     });
+    // Who has replaced the object meanwhile has replaced its file too, or needs none: then nothing of that was rewrapped.
+    await this.#assertStill();
     const { etag, version, size } = this.#object;
     return { etag, size, ...(version !== undefined && { version }), ...(unguarded && { unguarded }) };
   }
+
+  /** A file that a put has written is there before the object: until that comes, it is of none. */
+  async #assertTogether(): Promise<void> {
+    const of = this.#file?.info.metadata?.[OBJECT_ENTRY];
+    if (of === undefined || of === this.#object.metadata?.[UPLOAD_ENTRY]) return;
+    await this.#assertStill();
+    const { store } = this.#job;
+    const address = printable(store.address(instructionKey(this.#object.key)));
+    throw new SealdropError('instruction_file', `${address} was written for another object`, {
+      hint: 'if somebody stores that object just now, try again; else a put was broken off: store it again, or restore an older version of both',
+    });
+  }
+
+  async #assertStill(): Promise<void> {
+    const { store, signal } = this.#job;
+    assertEtag(await store.head(this.#object.key, { signal }), this.#object.etag);
+  }
+
+  /** Where what the metadata say turns out to be wrong. */
+  async *#body(): AsyncGenerator<Uint8Array> {
+    const { store, signal } = this.#job;
+    const { key, etag: ifMatch } = this.#object;
+    const { body } = await store.get(key, { ifMatch, ...(signal && { signal }) });
+    try {
+      yield* body as AsyncIterable<Uint8Array>;
+    } finally {
+      body.destroy();
+    }
+  }
+}
+
+function assertEtag(now: ObjectInfo, etag: string): void {
+  if (now.etag !== etag) throw new SealdropError('precondition_failed', `${printable(now.key)} was replaced`);
 }
 
 const own = ({ fingerprint }: Recipient): Metadata & { [UPLOAD_ENTRY]: string } => ({
@@ -151,8 +190,6 @@ export function assertForHeaders(
     hint: `leave ${option} out`,
   });
 }
-
-async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;

@@ -70,7 +70,8 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
   const isBeside = inspector.isBeside;
   if (job.headers !== undefined && isBeside !== undefined) {
     const object = await store.head(key, { signal });
-    if (isBeside(object.metadata ?? {})) return rewrapBeside(job, object, job.headers);
+    const report = isBeside(object.metadata ?? {}) && (await rewrapBeside(job, object, job.headers));
+    if (report) return report;
   }
   // What was read is told by the answer that its bytes came with.
   const { info: old, body } = await store.get(key, { signal });
@@ -78,9 +79,10 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
     const message = new Peekable(body);
     const info = await inspector.inspect(message.beginning, partsOf(store, old, signal));
     if (info.format === 's3ec') {
-      if (job.headers === undefined) throw notHere(store.address(key));
       body.destroy();
-      return await rewrapBeside(job, old, job.headers);
+      const report = job.headers && (await rewrapBeside(job, old, job.headers));
+      if (report === undefined) throw notHere(store.address(key));
+      return report;
     }
     const found = { key, info, old };
     // A signed message's is known for certain when it has been read.
@@ -148,23 +150,26 @@ function judge(info: MessageInfo, job: RewrapJob): Bound {
   });
 }
 
-async function rewrapBeside(job: RewrapJob, old: ObjectInfo, target: HeaderTarget): Promise<RewrapReport> {
+/** @returns undefined where it is no s3ec object, whatever its metadata say */
+async function rewrapBeside(
+  job: RewrapJob,
+  old: ObjectInfo,
+  target: HeaderTarget,
+): Promise<RewrapReport | undefined> {
   const { store, key, inspector, decryptor, allowed, unconditional, signal } = job;
   try {
     const header = new HeaderOfObject(old, { store, inspector, target, allowed, unconditional, signal });
     const info = await header.inspect();
+    if (info.format !== 's3ec') return undefined;
     assertForHeaders(info, store.address(key), {
       rebinds: job.boundTo !== undefined,
       deletesVersions: job.deleteVersions === true,
     });
     const plaintextSize = inspector.plaintextSize(info, old.size).bytes;
     const found = { key, info, old, plaintextSize };
-    const planned = await header.isDone(info);
-    if (planned || decryptor === undefined) {
-      const bound = judge(info, job);
-      return { ...found, bound, outcome: planned ? 'present' : 'planned' };
-    }
+    if (await header.isDone(info)) return { ...found, bound: judge(info, job), outcome: 'present' };
     job.admit?.(old);
+    if (decryptor === undefined) return { ...found, bound: judge(info, job), outcome: 'planned' };
     let bound: Bound = 'unbound';
     const done = await header.rewrap((judged) => void (bound = judge(judged, job)));
     return { ...found, bound, outcome: 'rewrapped', ...done };
