@@ -20,6 +20,9 @@ import { instructionKey, OBJECT_ENTRY, readInstruction, type InstructionFile } f
 import { KEYS, readMetadata, type Metadata } from '../metadata.js';
 import type { Proof } from './checking.js';
 
+/** Bytes. What is asked for travels, whether it is read or not. */
+const BEGINNING = 16 * 1024;
+
 /** Whom s3ec objects shall be for: what it takes is opened when the first of them is met. */
 export interface HeaderTarget {
   /** @throws SealdropError `usage` where there is more than one key */
@@ -148,15 +151,19 @@ export class HeaderOfObject {
     assertEtag(await store.head(this.#object.key, { signal }), this.#object.etag);
   }
 
-  /** Where what the metadata say turns out to be wrong. */
+  /** Where the metadata don't tell what it is, its beginning mostly does. */
   async *#body(): AsyncGenerator<Uint8Array> {
     const { store, signal } = this.#job;
-    const { key, etag: ifMatch } = this.#object;
-    const { body } = await store.get(key, { ifMatch, ...(signal && { signal }) });
-    try {
-      yield* body as AsyncIterable<Uint8Array>;
-    } finally {
-      body.destroy();
+    const { key, size, etag: ifMatch } = this.#object;
+    for (const [first, last] of [[0, BEGINNING - 1] as const, [BEGINNING, Infinity] as const]) {
+      if (first >= size) return;
+      const range = { first, last: Math.min(last, size - 1) };
+      const { body } = await store.get(key, { range, ifMatch, ...(signal && { signal }) });
+      try {
+        yield* body as AsyncIterable<Uint8Array>;
+      } finally {
+        body.destroy();
+      }
     }
   }
 }

@@ -66,13 +66,8 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
   const { store, key, inspector, decryptor, signal } = job;
   assertStorableKey(key);
   store.assertStorable(key);
-  // Of what has its header beside it the body need not be asked for.
-  const isBeside = inspector.isBeside;
-  if (job.headers !== undefined && isBeside !== undefined) {
-    const object = await store.head(key, { signal });
-    const report = isBeside(object.metadata ?? {}) && (await rewrapBeside(job, object, job.headers));
-    if (report) return report;
-  }
+  const report = job.headers && (await withoutBody(job, job.headers));
+  if (report !== undefined) return report;
   // What was read is told by the answer that its bytes came with.
   const { info: old, body } = await store.get(key, { signal });
   try {
@@ -148,6 +143,15 @@ function judge(info: MessageInfo, job: RewrapJob): Bound {
   throw new SealdropError('wrong_object', `the message ${bound}, not for ${printable(boundTo)}`, {
     hint: 'only what was moved as a whole tree is bound anew: somebody may have swapped this object',
   });
+}
+
+/** Of what has its header beside it the body is not asked for. What others have stored may be such a thing without a word. */
+async function withoutBody(job: RewrapJob, headers: HeaderTarget): Promise<RewrapReport | undefined> {
+  const { store, key, inspector, signal } = job;
+  const object = await store.head(key, { signal });
+  const { metadata = {} } = object;
+  const isMessage = inspector.isBeside?.(metadata) !== true && readMetadata(metadata).format !== undefined;
+  return isMessage ? undefined : rewrapBeside(job, object, headers);
 }
 
 /** @returns undefined where it is no s3ec object, whatever its metadata say */
