@@ -83,7 +83,8 @@ export class BesideObject {
     for (let round = 0; round < ROUNDS; round++) {
       const found = await this.#read();
       // Also where it was rewrapped meanwhile: it is this object's.
-      if (found?.info.etag === this.#etag || found?.info.metadata?.[OBJECT_ENTRY] === this.#job.upload) return;
+      if (found?.info.etag === this.#etag || found?.info.metadata?.[OBJECT_ENTRY] === this.#job.upload)
+        return;
       if (!(await this.#isOurs())) return;
       const etag = await this.#write(found?.info).catch(ifLost);
       if (etag === undefined) continue;

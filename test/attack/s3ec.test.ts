@@ -425,7 +425,12 @@ describe('rewrap', () => {
       ...{ store: Object.assign(store, { versions }), inspector, decryptor: decryptorWith() },
       ...{ binding: 'allow' as const, deleteVersions: true },
       recipients: async () => Promise.reject(new Error('for other objects')),
-      headers: { to: async () => rewrapper, open: async () => rewrapper, again: true },
+      headers: {
+        to: async () => rewrapper,
+        open: async () => rewrapper,
+        again: () => true,
+        onUnopened: () => undefined,
+      },
     };
     await expect(rewrapEntry(await store.head('a'), 'a', job)).rejects.toMatchObject({
       code: 'content_auth',
