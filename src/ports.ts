@@ -621,8 +621,8 @@ export interface HeaderRewrapper {
   /**
    * The new wrapped key goes where the old one lies.
    * @param call `accept` judges the header, authenticated by then, before anything is wrapped; it throws to refuse
-   * @throws SealdropError an integrity code; `usage` for V1 and AES/CBC, for a data key that the new wrapping has no form for,
-   * and for a description that only the new key would authenticate; what the keys fail with
+   * @throws SealdropError an integrity code; `usage` for V1 and AES/CBC, for a data key or a description that only the new
+   * key would vouch for; what the keys fail with
    */
   rewrap(
     parts: ObjectParts,

@@ -13,7 +13,6 @@ import type {
   RewrappedHeader,
   S3ecSealedKey,
   S3ecUnwrappingKeys,
-  S3ecWrapped,
   S3ecWrappingKey,
 } from '../../ports.js';
 import { ALGORITHM_PAIR, V1_KEY_PAIR, wrapNamed } from './algorithms.js';
@@ -44,7 +43,6 @@ export function createHeaderRewrapper({ keys, to, ...own }: HeaderRewrapperOptio
       const { wrapped, opened } = await withDataKey(header, keys, async (dataKey) => {
         accept(info);
         const wrapped = await to.wrap(dataKey, { contentAlgorithm, description });
-        assertFits(to, wrapped, dataKey.length);
         const sealed = { ...wrapped, algorithm: to.algorithm, contentAlgorithm };
         return { wrapped, opened: await isOpenedTo(dataKey, sealed, keys) };
       });
@@ -92,18 +90,6 @@ function keptPairs({ description, wrap }: S3ecHeader, to: S3ecWrappingKey): Reco
       hint: 'look at it (sealdrop inspect), then take the object out and store it again: sealdrop get, sealdrop put --context',
     });
   return Object.fromEntries(own);
-}
-
-/** What no reader takes would be lost: AES/GCM has one length, and older clients wrote shorter data keys. */
-function assertFits({ algorithm }: S3ecWrappingKey, { wrappedKey }: S3ecWrapped, bytes: number): void {
-  if (wrapNamed(algorithm)!.fits(wrappedKey.length)) return;
-  throw new SealdropError(
-    'usage',
-    `the object's data key of ${bytes} bytes can't be wrapped by ${algorithm}`,
-    {
-      hint: 'take it out and store it again: sealdrop get, sealdrop put',
-    },
-  );
 }
 
 /**

@@ -69,7 +69,7 @@ export async function rewrapEntry(
   }
   await job.done?.add(key, report.etag);
   // Of an s3ec object the body was not read: it may be another, with what the object says of its key.
-  const versionsRemoved = await removed({ ...report, key }, job, !('proof' in report));
+  const versionsRemoved = await removed({ ...report, key }, job, !('checked' in report));
   return { outcome: 'done', bytes, rewrapped: report, ...versionsRemoved };
 }
 
