@@ -75,6 +75,14 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
   const opens = async (key: string, privateKey: string) =>
     (await code(['verify', `${vault.address}/${key}`, '--private-key', privateKey])) === 0;
 
+  test('of two keys to wrap to, none is left out in silence', async () => {
+    await box.transcript(`
+      $ sealdrop rewrap {vault}/x/data/a.csv --to public_key.pem --to other_public.pem
+      ! error: option '--to <keyset>' argument 'other_public.pem' is invalid. It is given twice: for several keys name a key set of them.
+      ! hint: see: sealdrop rewrap --help
+      [2]`);
+  });
+
   test('a tree is for another key of the same name, once, and says what it is not', async () => {
     await box.transcript(`
       $ sealdrop rewrap -r {vault}/x --to other_public.pem --dry-run --files 1

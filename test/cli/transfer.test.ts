@@ -384,6 +384,7 @@ describe.each(['s3', 'directory'] as const)('a vault on %s', (kind) => {
       size,
       plaintextSize: 8,
       bound: 'bound',
+      format: 'esdk',
       suite: COMMITTED,
       signed: false,
       context: { 'sealdrop:key': 'doc', a: 'b' },

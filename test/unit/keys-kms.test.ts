@@ -3,6 +3,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { buildClient, CommitmentPolicy, KmsKeyringNode } from '@aws-crypto/client-node';
 import type { KeyringNode } from '@aws-crypto/material-management-node';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { createDecryptor } from '../../src/envelope/esdk/decrypt.js';
 import { createEncryptor } from '../../src/envelope/esdk/encrypt.js';
 import { esdkInspector } from '../../src/envelope/esdk/inspect.js';
@@ -424,6 +427,25 @@ describe('what KMS refuses', () => {
       });
     } finally {
       process.env.AWS_ENDPOINT_URL_KMS = endpoint;
+    }
+  });
+
+  test('where an object store answers, the settings that lead there are named', async () => {
+    const store = createServer((_request, response) => {
+      response.writeHead(403, { 'content-type': 'application/xml' });
+      response.end('<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>');
+    }).listen(0, '127.0.0.1');
+    await once(store, 'listening');
+    const endpoint = process.env.AWS_ENDPOINT_URL_KMS;
+    process.env.AWS_ENDPOINT_URL_KMS = `http://127.0.0.1:${(store.address() as AddressInfo).port}`;
+    try {
+      await expect(seal([wrapTo(KEY)])).rejects.toMatchObject({
+        message: `the KMS key ${KEY}: what answers is not AWS KMS`,
+        hint: expect.stringContaining('AWS_ENDPOINT_URL_S3'),
+      });
+    } finally {
+      process.env.AWS_ENDPOINT_URL_KMS = endpoint;
+      store.close();
     }
   });
 });

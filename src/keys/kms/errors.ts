@@ -24,6 +24,11 @@ export function kmsError(error: unknown, id: string, action: string): SealdropEr
       cause: error,
       hint: 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile: --key-profile NAME',
     });
+  if (name === 'SyntaxError')
+    return new SealdropError('aws_refused', `${key}: what answers is not AWS KMS`, {
+      cause: error,
+      hint: 'AWS_ENDPOINT_URL is asked for keys too: name the store by --endpoint-url or AWS_ENDPOINT_URL_S3 in place of it',
+    });
   if (name === 'NotFoundException')
     return new SealdropError('kms_key_not_found', `${key} is not there (${said})`, {
       cause: error,
@@ -38,11 +43,6 @@ export function kmsError(error: unknown, id: string, action: string): SealdropEr
     return new SealdropError('aws_unavailable', `${key}: KMS does not answer (${said})`, {
       cause: error,
       retryable: true,
-    });
-  if (name === 'SyntaxError')
-    return new SealdropError('aws_refused', `${key}: what answers is not AWS KMS`, {
-      cause: error,
-      hint: 'AWS_ENDPOINT_URL is asked for keys too: name the store by --endpoint-url or AWS_ENDPOINT_URL_S3 in place of it',
     });
   if (status === undefined) return unreachable(error, key);
   return new SealdropError('aws_refused', `${key}: KMS refuses this (${said})`, {
