@@ -1,4 +1,10 @@
-import { isSealdropError, SealdropError, throwIfAborted, type ErrorCode } from '../errors.js';
+import {
+  isIntegrityError,
+  isSealdropError,
+  SealdropError,
+  throwIfAborted,
+  type ErrorCode,
+} from '../errors.js';
 import {
   INSTRUCTION_SUFFIX,
   type ByteSource,
@@ -102,13 +108,39 @@ export async function get(job: GetJob): Promise<OpenReport> {
     await job.target.discard();
     throw error;
   }
+  const beside = partsOf(job.store, info, job.signal);
+  let asked = false;
+  const instruction = async () => {
+    asked = true;
+    return beside.instruction();
+  };
   try {
-    return await openMessage(body, job, partsOf(job.store, info, job.signal));
+    return await openMessage(body, job, { ...beside, instruction });
   } catch (error) {
-    throw withPlainHint(error, info);
+    throw withPlainHint(asked ? await unlessReplaced(error, info, job) : error, info);
   } finally {
     body.destroy();
   }
+}
+
+/** A body and an instruction file are two requests: they need not be of one object where somebody writes meanwhile. */
+async function unlessReplaced(
+  error: unknown,
+  { key, etag }: ObjectInfo,
+  { store, signal }: GetJob,
+): Promise<unknown> {
+  if (!isIntegrityError(error)) return error;
+  const now = await store.head(key, { signal }).catch(() => undefined);
+  if (now === undefined || now.etag === etag) return error;
+  return new SealdropError(
+    'source_changed',
+    `${printable(store.address(key))} was replaced while it was read`,
+    {
+      cause: error,
+      retryable: true,
+      hint: 'the same command again reads what is there now',
+    },
+  );
 }
 
 const NO_MESSAGE: readonly ErrorCode[] = ['not_an_envelope', 'unsupported_version'];

@@ -320,6 +320,27 @@ describe('several writers', () => {
     expect(ended.won.size).toBe(writers);
   });
 
+  test('a reader whose object is replaced between body and file is told so', async () => {
+    await store_('old');
+    let replaced = false;
+    store.on = async (event) => {
+      if (event !== `get ${FILE}` || replaced) return;
+      replaced = true;
+      await store_('new');
+    };
+    await expect(read()).rejects.toMatchObject({ code: 'source_changed', retryable: true });
+    expect(await read()).toBe('new');
+  });
+
+  test('a file that was changed and no object: what is wrong with it is said', async () => {
+    await store_('old');
+    const other = new MemoryStore();
+    await put({ source: text('other'), store: other, key: KEY, encryptor: withFile });
+    const { body } = await other.get(FILE);
+    await store.put(FILE, body);
+    await expect(read()).rejects.toMatchObject({ code: 'commitment' });
+  });
+
   test('one that fails beside one that succeeds doesn’t take its file away', async () => {
     for (let round = 0; round < 100; round++) {
       store = new Watched();
