@@ -313,7 +313,9 @@ describe('policy', () => {
     for (const legacy of [false, true])
       await expect(judge(metadata, undefined, legacy)).rejects.toMatchObject({
         code: 'policy',
-        hint: expect.stringMatching(/--commitment-policy REQUIRE_ENCRYPT_ALLOW_DECRYPT.*commitmentPolicy$/),
+        hint: expect.stringMatching(
+          /--commitment-policy REQUIRE_ENCRYPT_ALLOW_DECRYPT\b.*commitmentPolicy( and allowLegacy)?$/,
+        ),
       });
   });
 
