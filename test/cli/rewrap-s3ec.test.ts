@@ -87,6 +87,14 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
     for (const key of await vault.keys()) expect(await vault.unfinished(key)).toEqual([]);
   });
 
+  test('without conditions', async () => {
+    expect(await ok([...all, at(''), ...NEW, ...BOTH, '--unconditional'])).toContain('5 files rewrapped');
+    await expectNew(...NAMES);
+  });
+
+  // What the command says and refuses is the same at every store.
+  if (kind !== 's3') return;
+
   test('one object, and what is said of it', async () => {
     await box.transcript(`
       $ sealdrop rewrap {vault}/x/v3 --to other_public.pem --private-key private_key.pem --unbound
@@ -174,11 +182,6 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
     expect(await ok(args)).toContain('5 there already');
     await ok(['put', 'v3', at('v3'), '--public-key', 'public_key.pem', ...KINDS.v3!]);
     expect(await ok(args)).toContain('1 file rewrapped (2 B), 4 there already');
-    await expectNew(...NAMES);
-  });
-
-  test('without conditions', async () => {
-    expect(await ok([...all, at(''), ...NEW, ...BOTH, '--unconditional'])).toContain('5 files rewrapped');
     await expectNew(...NAMES);
   });
 });

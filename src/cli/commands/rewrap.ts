@@ -52,9 +52,9 @@ Examples:
   sealdrop rewrap -r s3://lab/archive/ --rebind 2026/ --to public_key.pem --private-key private_key.pem
 
 Each object is opened and encrypted again in one stream, with a new data key, and takes the place of the very object
-that was read. Of an object of the S3 Encryption Client only the wrapped key is replaced; its body stays in the store. What
-somebody else writes meanwhile stays. It does not revoke: older versions, backups and headers that were saved before still
-open with the old key (docs/rewrap.md).`;
+that was read. Of an object of the S3 Encryption Client only the wrapped key is replaced; its body stays in the store.
+What somebody else writes meanwhile stays. It does not revoke: older versions, backups and headers that were saved
+before still open with the old key (docs/rewrap.md).`;
 
 /** Of two, the first would be locked out in silence. */
 function once(value: string, previous: string | undefined): string {
