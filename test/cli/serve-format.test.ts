@@ -80,8 +80,8 @@ test('the format of a configured vault; an option goes before it', async () => {
 
 test('a vault whose readers would refuse it is refused at the start', async () => {
   const { box, address, keys, serve } = await gateway();
-  box.write('config.json', JSON.stringify({ vaults: { lab: { address, format: 's3ec' } } }));
-  const { code, stderr } = await serve('lab:', '--config', 'config.json');
+  box.write('config.json', JSON.stringify({ vaults: { lab: { address } } }));
+  const { code, stderr } = await serve('lab:', '--config', 'config.json', '--format', 's3ec');
   expect([code, stderr]).toEqual([2, expect.stringContaining('takes only objects that name their keys')]);
   expect(stderr).toContain('"binding": "allow"');
   expect(await keys()).toEqual([]);
