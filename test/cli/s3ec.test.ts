@@ -183,6 +183,9 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
       $ sealdrop inspect {vault}/i | grep -E 'wrapped|description'
       >   wrapped by    RSA-OAEP-SHA1, in the instruction file
       >   description   project = x
+      # it lies with the wrapped key
+      $ sealdrop inspect {vault}/i | grep -c fingerprint
+      > 1
       $ sealdrop cat {vault}/i
       > hello
       ! {vault}/i ${UNBOUND}

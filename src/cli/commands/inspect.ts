@@ -4,6 +4,7 @@ import { SealdropError } from '../../errors.js';
 import type { Inspector, MessageInfo, ObjectInfo, SizeEstimate } from '../../ports.js';
 import { printable } from '../../printable.js';
 import { withPlainHint } from '../../transfer/get.js';
+import { findInstruction } from '../../transfer/instruction-file.js';
 import { partsOf } from '../../transfer/object-parts.js';
 import { readMetadata, type ObjectFacts } from '../../transfer/metadata.js';
 import { forEach, openOutput, type Environment } from '../command.js';
@@ -68,7 +69,11 @@ async function look(
     });
     body.destroy();
     const plaintext = inspector.plaintextSize(info, object.size);
-    return { info, key, object, plaintext, facts: readMetadata(object.metadata) };
+    // Where the wrapped key lies in a file, so does what says whose it is.
+    const file =
+      info.wrapping?.at === 'instruction-file' ? await findInstruction(store, key, signal) : undefined;
+    const { fingerprints } = readMetadata((file?.info ?? object).metadata);
+    return { info, key, object, plaintext, facts: { ...readMetadata(object.metadata), fingerprints } };
   } finally {
     store.close();
   }
