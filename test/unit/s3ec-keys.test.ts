@@ -223,6 +223,11 @@ describe('V1 with an AES key', () => {
       await expect(openAes(sealedOf('AES', raw(flipped(padded, at))), aes)).rejects.toMatchObject(WRONG);
     for (const size of [0, 15, 31])
       await expect(openAes(sealedOf('AES', raw(padded).subarray(0, size)), aes)).rejects.toMatchObject(WRONG);
+    // What 1 of 256 wrong keys gives.
+    for (const blocks of [1, 2]) {
+      const unpadded = Buffer.concat([randomBytes(16 * blocks - 1), Buffer.of(0)]);
+      await expect(openAes(sealedOf('AES', raw(unpadded)), aes)).rejects.toMatchObject(WRONG);
+    }
   });
 });
 

@@ -49,7 +49,8 @@ const openEcb: Opener = (key, { wrappedKey }) => {
   const padded = decipher.update(wrappedKey);
   const padding = padded.at(-1)!;
   const length = padded.length - padding;
-  const isPadded = padding <= BLOCK_BYTES && padded.subarray(length).every((byte) => byte === padding);
+  const isPadded =
+    padding > 0 && padding <= BLOCK_BYTES && padded.subarray(length).every((byte) => byte === padding);
   if (isPadded && DATA_KEY_BYTES.includes(length)) return padded.subarray(0, length);
   padded.fill(0);
   return undefined;
