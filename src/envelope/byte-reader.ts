@@ -3,6 +3,7 @@ import type { ByteSource } from '../ports.js';
 const EMPTY = Buffer.alloc(0);
 // As large as a frame usually is: one of those is gathered without being copied twice.
 const FIRST_ROOM = 1024 * 1024;
+const WORTHWHILE = 4096;
 
 /** Reads exact numbers of bytes from pieces of any size. Copies only where a read spans pieces. */
 export class ByteReader {
@@ -21,6 +22,16 @@ export class ByteReader {
     if (this.#current.length === 0 && length > 0) await this.#pull();
     if (this.#current.length >= length) return this.#take(length);
     return this.#gather(length);
+  }
+
+  /**
+   * The next bytes, as many as have come, but not more than `most`; none where the source has ended. Of a source that gives
+   * crumbs enough are gathered to be worth a call of a cipher.
+   */
+  async some(most: number): Promise<Buffer> {
+    if (this.#current.length === 0 && most > 0) await this.#pull();
+    if (this.#current.length >= Math.min(most, WORTHWHILE)) return this.#take(most);
+    return this.#gather(Math.min(most, WORTHWHILE));
   }
 
   /** All that is left, in the pieces that it comes in. */

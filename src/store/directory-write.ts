@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { SealdropError, throwIfAborted } from '../errors.js';
 import type { ByteSource, PutOptions, WriteCondition } from '../ports.js';
 import { printable } from '../printable.js';
+import { WriteBehind } from '../write-behind.js';
 import { hasCode } from './fs-errors.js';
 import { pull } from './pull.js';
 import { assertFree, lstatIfThere, makeParents, pruneParents } from './safe-path.js';
@@ -50,9 +51,10 @@ async function fill(
 ): Promise<BigIntStats> {
   const { handle } = temp;
   try {
-    for await (const piece of pull(source, { address, size: options.size, signal: options.signal })) {
-      for (let at = 0; at < piece.length;) at += (await handle.write(piece, at)).bytesWritten;
-    }
+    const content = new WriteBehind(handle);
+    for await (const piece of pull(source, { address, size: options.size, signal: options.signal }))
+      await content.write(piece);
+    await content.end();
     // Ciphertext is no secret: whoever may enter the vault's folders may read it, as with any other file.
     await handle.chmod(0o666 & ~process.umask());
     await handle.sync();

@@ -113,17 +113,39 @@ async function* readFile(
 ): AsyncGenerator<Buffer> {
   // One byte more than there should be, so that a second read finds the end.
   const size = stats === undefined ? READ_SIZE : Math.min(READ_SIZE, Number(stats.size) + 1);
-  for (;;) {
-    const buffer = Buffer.allocUnsafeSlow(size);
-    const { bytesRead } = await handle.read(buffer, 0, size, null);
-    if (bytesRead === 0) break;
-    yield buffer.subarray(0, bytesRead);
-  }
+  yield* stats === undefined ? readOn(handle, size) : readAhead(handle, size);
   if (stats === undefined) return;
   if (!sameState(stats, await handle.stat({ bigint: true }))) throw changed(path, 'was written to');
   // A link that is followed may lead elsewhere by now; what was read is still one whole file.
   if (!follow && !sameState(stats, await statOrNothing(at)))
     throw changed(path, 'was renamed, replaced or deleted');
+}
+
+async function* readOn(handle: FileHandle, size: number): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(size);
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, 0, size, null);
+    if (bytesRead === 0) return;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** Fills one buffer while the other is used. Not for pipes: who closes one would wait for bytes that may never come. */
+async function* readAhead(handle: FileHandle, size: number): AsyncGenerator<Buffer> {
+  const read = (buffer: Buffer) => {
+    const reading = handle.read(buffer, 0, size, null);
+    // Asked for later, or never.
+    reading.catch(() => undefined);
+    return reading;
+  };
+  let reading = read(Buffer.allocUnsafeSlow(size));
+  for (let spare: Buffer | undefined; ;) {
+    const { buffer, bytesRead } = await reading;
+    if (bytesRead === 0) return;
+    reading = read(spare ?? Buffer.allocUnsafeSlow(size));
+    yield buffer.subarray(0, bytesRead);
+    spare = buffer;
+  }
 }
 
 export function sameState(a: BigIntStats, b: BigIntStats | undefined): boolean {

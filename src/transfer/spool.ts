@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
+import { WriteBehind } from '../write-behind.js';
 import type { Target } from './target.js';
 
 const PIECE = 1024 * 1024;
@@ -15,6 +16,7 @@ const PIECE = 1024 * 1024;
 /** @returns a target that hands all on to `target` when it is committed, and nothing before */
 export function spooled(target: Target): Target {
   let file: FileHandle | undefined;
+  let content: WriteBehind | undefined;
   let size = 0;
   const close = async () => {
     const handle = file;
@@ -25,14 +27,18 @@ export function spooled(target: Target): Target {
     held: true,
     async write(bytes) {
       file ??= await openNameless();
+      content ??= new WriteBehind(file);
       try {
-        await file.writeFile(bytes);
+        await content.write(bytes);
       } catch (cause) {
         throw notKept(cause);
       }
       size += bytes.length;
     },
     async commit(attributes) {
+      await content?.end().catch((cause: unknown) => {
+        throw notKept(cause);
+      });
       const buffer = Buffer.allocUnsafe(Math.min(PIECE, size));
       for (let at = 0; at < size;) {
         const { bytesRead } = await file!.read(buffer, 0, buffer.length, at);

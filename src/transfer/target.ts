@@ -7,6 +7,7 @@ import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
 import { hostId, isRunning } from '../processes.js';
 import type { FileAttributes } from './attributes.js';
+import { WriteBehind } from '../write-behind.js';
 
 export interface Target {
   /** True where nothing is seen of the content until `commit`. */
@@ -111,17 +112,19 @@ export class AsideFile implements Target {
   readonly held = true;
   readonly #handle: FileHandle;
   readonly #names: AsideFileNames;
+  readonly #content: WriteBehind;
   #open = true;
   #present = true;
 
   constructor(handle: FileHandle, names: AsideFileNames) {
     this.#handle = handle;
     this.#names = names;
+    this.#content = new WriteBehind(handle);
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     try {
-      await this.#handle.writeFile(bytes);
+      await this.#content.write(bytes);
     } catch (cause) {
       throw unwritable(this.#names.shown, cause);
     }
@@ -131,6 +134,7 @@ export class AsideFile implements Target {
     const { shown, moveIn } = this.#names;
     const mode = attributes.mode ?? this.#names.mode;
     try {
+      await this.#content.end();
       // By the handle: under its name something else may lie by now.
       await this.#handle.chmod(mode === undefined ? 0o666 & ~process.umask() : mode & 0o777);
       if (attributes.mtime !== undefined) await this.#handle.utimes(Date.now() / 1000, attributes.mtime);

@@ -18,7 +18,8 @@ export async function* chunkedBy(bytes: Uint8Array, sizes: readonly number[]): A
 
 export async function collect(source: ByteSource): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of source) pieces.push(piece);
+  // Copied: the source may use its memory again.
+  for await (const piece of source) pieces.push(Uint8Array.from(piece));
   return Buffer.concat(pieces);
 }
 

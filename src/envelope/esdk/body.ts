@@ -17,7 +17,8 @@ import {
 import type { Header } from './header.js';
 import { MAX_FRAME_LENGTH } from './policy.js';
 
-const PIECE = 1024 * 1024;
+/** OpenSSL's results are buffers of their own: larger ones are pages that the kernel has to clear first. */
+export const PIECE = 64 * 1024;
 // AES-GCM's bound for one message under one nonce: 2^36 - 32 bytes (NIST SP 800-38D, 5.2.1.1).
 const MAX_UNFRAMED = 2 ** 36 - 32;
 
@@ -28,8 +29,9 @@ export interface Unit {
   /** The unit's header as it stands in the message (a signature covers it). */
   readonly header: Buffer;
   readonly length: number;
-  /** True where the content comes as one piece, to be released after its tag was checked. */
+  /** True where nothing of the content is to be released before its tag was checked. */
   readonly whole: boolean;
+  /** In pieces of at most `PIECE`. */
   readonly content: AsyncIterable<Buffer>;
   /** The authentication tag; after the content. */
   tag(): Promise<Buffer>;
@@ -118,12 +120,11 @@ function unit(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>): Unit {
 }
 
 async function* content(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>): AsyncGenerator<Buffer> {
-  if (head.whole) {
-    yield await exactly(reader, head.length, head.sequence);
-    return;
-  }
   for (let left = head.length; left > 0;) {
-    const piece = await exactly(reader, Math.min(left, PIECE), head.sequence);
+    const most = Math.min(left, PIECE);
+    // What may be released comes in whole pieces: how much of a cut one is does not depend on how it came.
+    const piece = head.whole ? await reader.some(most) : await exactly(reader, most, head.sequence);
+    if (piece.length === 0) throw truncated(head.sequence);
     left -= piece.length;
     yield piece;
   }
@@ -131,7 +132,9 @@ async function* content(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>)
 
 async function exactly(reader: ByteReader, length: number, sequence: number): Promise<Buffer> {
   const bytes = await reader.read(length);
-  if (bytes.length < length)
-    throw new SealdropError('truncated', `the message ends within frame ${sequence}`);
+  if (bytes.length < length) throw truncated(sequence);
   return bytes;
 }
+
+const truncated = (sequence: number): SealdropError =>
+  new SealdropError('truncated', `the message ends within frame ${sequence}`);

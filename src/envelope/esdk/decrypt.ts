@@ -104,7 +104,7 @@ function headerAuth({ parsed }: Header): Buffer {
     : Buffer.from(headerAuthTag);
 }
 
-/** The content of one frame or unframed body. Pieces of it are released early only where `readUnits` cut them up. */
+/** The content of one frame or unframed body. Pieces of it are released early only where `readUnits` says that they may be. */
 async function* openUnit(
   unit: Unit,
   { parsed }: Header,
@@ -113,11 +113,11 @@ async function* openUnit(
 ): AsyncGenerator<Buffer> {
   const decipher = getDecipher(unit.iv);
   decipher.setAAD(bodyAad(parsed.messageHeader.messageId, unit.kind, unit.sequence, unit.length));
-  let held: Buffer | undefined;
+  const held: Buffer[] = [];
   for await (const piece of unit.content) {
     verify?.update(piece);
     const clear = decipher.update(piece);
-    if (unit.whole) held = clear;
+    if (unit.whole) held.push(clear);
     else yield clear;
   }
   const tag = await unit.tag();
@@ -128,7 +128,7 @@ async function* openUnit(
   } catch (cause) {
     throw new SealdropError('frame_auth', `frame ${unit.sequence} of the message was altered`, { cause });
   }
-  if (held !== undefined && held.length > 0) yield held;
+  yield* held;
 }
 
 async function checkFooter(reader: ByteReader, verify: ReturnType<GetVerify>): Promise<void> {

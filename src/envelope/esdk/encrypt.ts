@@ -8,12 +8,14 @@ import {
   getEncryptHelper,
   NodeAlgorithmSuite,
   NodeDefaultCryptographicMaterialsManager,
+  type GetCipher,
   type NodeEncryptionMaterial,
 } from '@aws-crypto/material-management-node';
 import { serializeSignatureInfo } from '@aws-crypto/serialize';
 import { SealdropError } from '../../errors.js';
 import type { ByteSource, CommitmentPolicyName, Encryptor, WrappingKeys } from '../../ports.js';
 import { ByteReader } from '../byte-reader.js';
+import { PIECE } from './body.js';
 import { bodyAad, encodeFrameHeader, frameIv, SEQUENCE_END } from './format.js';
 import { sealHeader } from './header.js';
 import { bodyLength, contextLength, footerLength, headerLength, PUBLIC_KEY_FIELD, slackOf } from './sizes.js';
@@ -102,11 +104,9 @@ async function* encryptMessage(source: ByteSource, job: Job): AsyncGenerator<Buf
       const header = encodeFrameHeader(sequence, final, content.length);
       const cipher = getCipher(frameIv(sequence));
       cipher.setAAD(bodyAad(messageId, final ? 'final' : 'frame', sequence, content.length));
-      const sealed = cipher.update(content);
-      cipher.final();
-      for (const piece of [header, sealed, cipher.getAuthTag()]) {
+      for (const piece of sealed(header, content, cipher)) {
         signer?.update(piece);
-        if (piece.length > 0) yield piece;
+        yield piece;
       }
     }
     if (signer) yield Buffer.from(serializeSignatureInfo(signer.awsCryptoSign()));
@@ -114,6 +114,13 @@ async function* encryptMessage(source: ByteSource, job: Job): AsyncGenerator<Buf
     material?.zeroUnencryptedDataKey();
     await reader.close();
   }
+}
+
+function* sealed(header: Buffer, content: Buffer, cipher: ReturnType<GetCipher>): Generator<Buffer> {
+  yield header;
+  for (let at = 0; at < content.length; at += PIECE) yield cipher.update(content.subarray(at, at + PIECE));
+  cipher.final();
+  yield cipher.getAuthTag();
 }
 
 /** Half a character (a lone surrogate) has no UTF-8: two such names would become one, in a message that nothing opens. */
