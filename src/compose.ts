@@ -58,6 +58,7 @@ export async function openVault(
     partSize: settings.partSize,
     checksum: settings.checksum,
     concurrency: settings.concurrency,
+    memory: settings.memory,
     sse: settings.sse,
   });
   return { store, key: parsed.key, binding: 'allow', created: false };

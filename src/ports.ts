@@ -39,6 +39,8 @@ export interface GetOptions {
   range?: { first: number; last?: number };
   /** Refuse with `precondition_failed` if the object is not this one any more. */
   ifMatch?: string;
+  /** All of it will be read, at once: a store may fetch it by several requests at the same time. Not with `range`. */
+  whole?: boolean;
   signal?: AbortSignal;
 }
 

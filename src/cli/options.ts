@@ -34,6 +34,7 @@ export interface StoreOptions extends SseOptions {
   partSize?: number;
   checksum?: ChecksumMode;
   parallel?: number;
+  memory?: number;
 }
 
 interface NameOptions {
@@ -118,8 +119,22 @@ export function transferOptions(command: Command): Command {
     .addOption(
       new Option('--checksum <kind>', 'how the store checks parts (default: auto)').choices(CHECKSUM_MODES),
     )
-    .addOption(new Option('--parallel <n>', 'parts in flight (default: 4)').argParser(positive));
+    .addOption(parallelOption())
+    .addOption(memoryOption());
 }
+
+/** Of commands that fetch whole objects. */
+export function fetchOptions(command: Command): Command {
+  return command.addOption(parallelOption()).addOption(memoryOption());
+}
+
+const parallelOption = () =>
+  new Option('--parallel <n>', 'parts under way (default: 4, and more while that is faster)').argParser(
+    positive,
+  );
+
+const memoryOption = () =>
+  new Option('--memory <bytes>', 'what the parts under way may take (default: 96MiB)').argParser(parseBytes);
 
 function nameOptions(command: Command): Command {
   return keyOptions(command)

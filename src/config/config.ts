@@ -151,9 +151,9 @@ type StoreDocument = NonNullable<ConfigDocument['defaults']>;
 
 function settingsOf(document: StoreDocument, from: (path: string) => string): StoreSettings {
   const { provider, endpointUrl, region, profile, account, caBundle, ...rest } = document;
-  const { partSize, concurrency, ...traits } = rest;
+  const { partSize, concurrency, memory, ...traits } = rest;
   return defined({
-    ...{ provider, endpointUrl, region, profile, account, partSize, concurrency },
+    ...{ provider, endpointUrl, region, profile, account, partSize, concurrency, memory },
     caBundle: caBundle && from(caBundle),
     traits,
   });

@@ -41,7 +41,17 @@ const store = {
     .min(5 * MIB)
     .optional()
     .describe("Bytes. Default: from the object's size"),
-  concurrency: z.int().min(1).max(32).optional().describe('Parts sent at the same time. Default: 4'),
+  concurrency: z
+    .int()
+    .min(1)
+    .max(32)
+    .optional()
+    .describe('Parts of an object under way at the same time. Default: 4, and more while that is faster'),
+  memory: z
+    .int()
+    .min(10 * MIB)
+    .optional()
+    .describe('Bytes that the parts under way may take. Default: 100663296 (96 MiB)'),
 };
 
 const vault = z

@@ -59,8 +59,10 @@ export interface StoreSettings {
   partSize?: number;
   /** How the store proves that it holds what was sent (docs/stores.md). Default `auto`. */
   checksum?: ChecksumMode;
-  /** Parts sent at the same time. Default 4. */
+  /** Parts of an object that are under way at the same time. Default: 4, and more while that is faster. */
   concurrency?: number;
+  /** Bytes that the parts of all transfers with one store may take, at least 10 MiB. Default 96 MiB. */
+  memory?: number;
   /** Whether a directory that becomes a vault takes messages that name no key. Default `required`. */
   newBinding?: 'required' | 'allow';
   /** Encryption at rest by the store. Default: whatever it does by itself. */

@@ -26,14 +26,20 @@ export interface Check {
   readonly by: Exclude<ChecksumMode, 'auto'>;
   /** The signature covers the payload's SHA-256: always over http, where nothing else protects it on its way. */
   readonly signed: boolean;
+  /** A store of which nothing is known may be asked at the beginning of an upload whether it checks CRC32s. */
+  readonly negotiable?: true;
 }
 
 export function checkFor(endpoint: Endpoint, wanted: ChecksumMode, sse?: Sse): Check {
   const byEtag = hidesMd5(sse) ? 'signature' : 'md5';
   const usual = !endpoint.secure ? 'signature' : endpoint.aws ? 'crc32' : byEtag;
   const by = wanted === 'auto' ? usual : wanted === 'md5' ? byEtag : wanted;
-  return { by, signed: !endpoint.secure || by === 'signature' };
+  const signed = !endpoint.secure || by === 'signature';
+  return { by, signed, ...(wanted === 'auto' && by === 'md5' && { negotiable: true }) };
 }
+
+/** What the store has agreed to. MD5 takes seven times as long to compute. */
+export const BY_CRC32: Check = { by: 'crc32', signed: false };
 
 /** What goes out with a part. */
 export interface Proof {

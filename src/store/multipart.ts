@@ -17,17 +17,19 @@ import { printable } from '../printable.js';
 import { isUnguarded, isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
 import type { Part } from './cut-parts.js';
 import {
+  BY_CRC32,
   checkFor,
   crc32Text,
   prove,
   resentIfCorrupted,
   verdict,
   withPayloadHash,
+  type Check,
   type Checked,
 } from './integrity.js';
 import type { CopyRange } from './part-plan.js';
 import { askedOf, quoted, sending, unquoted, uploading, type S3Bucket } from './s3-bucket.js';
-import { factsOf, isDenied, isNoSuchUpload, notS3, s3Error } from './s3-errors.js';
+import { factsOf, isDenied, isNoSuchUpload, isRefusal, notS3, s3Error } from './s3-errors.js';
 import { delayed } from './signals.js';
 import { encryptionOf, sseOfAny, sseOfNew, sseOfSource } from './sse.js';
 
@@ -46,13 +48,16 @@ const CLEANUP_TIME = 30_000;
 /** For the answer to the beginning of an upload that is not wanted any more. */
 const ANSWER_TIME = 5_000;
 
+/** Stores that take no upload with CRC32s, by their clients. */
+const refusesCrc32 = new WeakSet<S3Bucket['client']>();
+
 export class MultipartUpload {
   readonly #bucket: S3Bucket;
   readonly #key: string;
   readonly #options: PutOptions;
   readonly #replaces: boolean;
   readonly id: string;
-  readonly #check;
+  readonly #check: Check;
   readonly #parts: CompletedPart[] = [];
   #crc32 = 0;
   size = 0;
@@ -65,13 +70,18 @@ export class MultipartUpload {
   /** What the store says that it encrypts the parts with; not every store says it at the beginning already. */
   encryption: string | undefined;
 
-  private constructor(bucket: S3Bucket, key: string, options: PutOptions, id: string, replaces: boolean) {
+  private constructor(
+    bucket: S3Bucket,
+    key: string,
+    options: PutOptions,
+    { id, check, replaces }: { id: string; check: Check; replaces: boolean },
+  ) {
     this.#bucket = bucket;
     this.#key = key;
     this.#options = options;
     this.#replaces = replaces;
     this.id = id;
-    this.#check = checkFor(bucket.endpoint, bucket.checksum, bucket.sse);
+    this.#check = check;
   }
 
   /** @param kept of the object under the key, where this is to be the same one with other metadata */
@@ -82,21 +92,34 @@ export class MultipartUpload {
     signal: AbortSignal,
     kept?: KeptFields,
   ): Promise<MultipartUpload> {
-    const whole = checkFor(bucket.endpoint, bucket.checksum, bucket.sse).by === 'crc32';
-    const command = new CreateMultipartUploadCommand({
-      Bucket: bucket.name,
-      Key: key,
-      ContentType: 'application/octet-stream',
-      ...(options.metadata && { Metadata: { ...options.metadata } }),
-      ...(whole && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
-      ...sseOfNew(bucket.sse),
-      ...kept,
+    const check = checkFor(bucket.endpoint, bucket.checksum, bucket.sse);
+    const begin = async (by: Check) => {
+      const command = new CreateMultipartUploadCommand({
+        Bucket: bucket.name,
+        Key: key,
+        ContentType: 'application/octet-stream',
+        ...(options.metadata && { Metadata: { ...options.metadata } }),
+        ...(by.by === 'crc32' && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
+        ...sseOfNew(bucket.sse),
+        ...kept,
+      });
+      // Not given up at once: an upload that the store has begun can be removed only by the id in the answer.
+      throwIfAborted(signal);
+      const answer = await bucket.client.send(command, sending(delayed(signal, ANSWER_TIME)));
+      if (answer.UploadId === undefined) throw notS3(askedOf(bucket, key), 'began an upload without an id');
+      return { ...answer, id: answer.UploadId };
+    };
+    const made = (id: string, by: Check) =>
+      new MultipartUpload(bucket, key, options, { id, check: by, replaces: kept !== undefined });
+    if (!check.negotiable || refusesCrc32.has(bucket.client)) return made((await begin(check)).id, check);
+    const asked = await begin(BY_CRC32).catch((error: unknown) => {
+      if (!isRefusal(factsOf(error))) throw error;
+      refusesCrc32.add(bucket.client);
+      return undefined;
     });
-    // Not given up at once: an upload that the store has begun can be removed only by the id in the answer.
-    throwIfAborted(signal);
-    const { UploadId: id } = await bucket.client.send(command, sending(delayed(signal, ANSWER_TIME)));
-    if (id === undefined) throw notS3(askedOf(bucket, key), 'began an upload without an id');
-    return new MultipartUpload(bucket, key, options, id, kept !== undefined);
+    if (asked === undefined) return made((await begin(check)).id, check);
+    const agreed = asked.ChecksumAlgorithm === 'CRC32' && asked.ChecksumType === 'FULL_OBJECT';
+    return made(asked.id, agreed ? BY_CRC32 : check);
   }
 
   /** To be called in the order of the parts; resolves when the store has the part. */
@@ -172,10 +195,12 @@ export class MultipartUpload {
     const command = new CompleteMultipartUploadCommand({
       ...this.#sealed,
       MultipartUpload: { Parts: this.#parts },
-      ...(this.#check.by === 'crc32' && {
-        ChecksumCRC32: crc32Text(this.#crc32),
-        ChecksumType: 'FULL_OBJECT',
-      }),
+      // Of nothing there is none to compare (MinIO computes another).
+      ...(this.#check.by === 'crc32' &&
+        this.size > 0 && {
+          ChecksumCRC32: crc32Text(this.#crc32),
+          ChecksumType: 'FULL_OBJECT',
+        }),
       ...headers,
     });
     const { ETag, VersionId } = await this.#bucket.client.send(command, sending(signal));

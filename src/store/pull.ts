@@ -1,7 +1,6 @@
-import { SealdropError, throwIfAborted } from '../errors.js';
+import { SealdropError, interrupted, throwIfAborted } from '../errors.js';
 import type { ByteSource } from '../ports.js';
 import { printable } from '../printable.js';
-import { orAborted } from './signals.js';
 
 export interface PullOptions {
   /** What the bytes are for, in messages. */
@@ -20,14 +19,19 @@ export async function* pull(source: ByteSource, options: PullOptions): AsyncGene
   const { size, signal } = options;
   const pieces = source[Symbol.asyncIterator]();
   let total = 0;
-  let waiting = false;
   let ended = false;
+  // One listener for all pieces: there may be a hundred thousand of them.
+  let giveUp: ((error: unknown) => void) | undefined;
+  const abort = () => giveUp?.(interrupted(signal?.reason));
+  signal?.addEventListener('abort', abort);
   try {
     for (;;) {
       throwIfAborted(signal);
-      waiting = true;
-      const next = await orAborted(pieces.next(), signal);
-      waiting = false;
+      const next = await new Promise<IteratorResult<Uint8Array>>((resolve, reject) => {
+        giveUp = reject;
+        pieces.next().then(resolve, reject);
+      });
+      giveUp = undefined;
       if (next.done === true) break;
       total += next.value.length;
       if (size !== undefined && total > size) throw sizeMismatch(options, `more than ${size} bytes`);
@@ -36,13 +40,14 @@ export async function* pull(source: ByteSource, options: PullOptions): AsyncGene
     ended = true;
     if (size !== undefined && total < size) throw sizeMismatch(options, `${total} bytes instead of ${size}`);
   } catch (error) {
-    if (waiting) {
+    if (giveUp !== undefined) {
       // It threw, and has ended; or it hangs, and would never answer `return` either: not waited for.
       ended = true;
       pieces.return?.().catch(() => undefined);
     }
     throw error;
   } finally {
+    signal?.removeEventListener('abort', abort);
     if (!ended) await pieces.return?.();
   }
 }

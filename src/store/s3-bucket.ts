@@ -11,6 +11,7 @@ import { SealdropError } from '../errors.js';
 import type { ChecksumMode, ObjectInfo, ServerSideEncryption } from '../ports.js';
 import { printable } from '../printable.js';
 import type { StoreTraits } from '../store-traits.js';
+import { Parallelism } from './parallelism.js';
 import type { Endpoint } from './s3-config.js';
 import { factsOf, isDenied, isNamed, isNotFound, notS3, s3Error, type Asked } from './s3-errors.js';
 import { encryptionOf, keyNotApplicable, keyRequired, sseOfAny, wrongKey } from './sse.js';
@@ -20,8 +21,12 @@ export interface S3Bucket {
   readonly endpoint: Endpoint;
   readonly name: string;
   readonly partSize: number | undefined;
-  /** Parts of one upload that are sent at the same time. */
-  readonly concurrency: number;
+  /** Parts of one object that are under way at the same time, where somebody has said it. */
+  readonly concurrency: number | undefined;
+  /** Bytes that those of all objects may take. */
+  readonly memory: number;
+  /** Objects that go in parts just now. */
+  readonly underWay: { count: number };
   readonly checksum: ChecksumMode;
   readonly sse?: ServerSideEncryption | undefined;
   readonly traits: StoreTraits;
@@ -29,6 +34,14 @@ export interface S3Bucket {
   /** Milliseconds without a byte after which a download counts as broken. */
   readonly idleTimeout: number;
 }
+
+/** For one of the objects under way, of which each has its share of the memory. */
+export const parallelismOf = (bucket: S3Bucket, partSize: number): Parallelism =>
+  new Parallelism({
+    wanted: bucket.concurrency,
+    memory: () => bucket.memory / Math.max(bucket.underWay.count, 1),
+    partSize,
+  });
 
 export interface SignalOption {
   signal?: AbortSignal | undefined;

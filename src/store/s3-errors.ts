@@ -59,6 +59,9 @@ export const isConflict = ({ status, name }: Facts): boolean =>
   status === 409 && (name === 'ConditionalRequestConflict' || name === 'OperationAborted');
 export const isNotImplemented = ({ status, name }: Facts): boolean =>
   status === 501 || name === 'NotImplemented';
+/** What a store says to a header that it doesn't know. */
+export const isRefusal = (facts: Facts): boolean =>
+  isNotImplemented(facts) || (facts.status === 400 && facts.name !== 'RequestTimeout');
 export const isNoSuchUpload = ({ name }: Facts): boolean => name === 'NoSuchUpload';
 export const isNotFound = ({ status }: Facts): boolean => status === 404;
 export const isDenied = ({ status }: Facts): boolean => status === 403 || status === 401;

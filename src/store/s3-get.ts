@@ -3,8 +3,18 @@ import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s
 import { isSealdropError, SealdropError } from '../errors.js';
 import type { GetOptions, ObjectInfo } from '../ports.js';
 import { printable } from '../printable.js';
+import { ParallelBody, SEGMENT_SIZE, type SegmentRange } from './parallel-body.js';
 import { ResumingBody } from './resuming-body.js';
-import { addressOf, explainedRead, infoOf, quoted, sending, unquoted, type S3Bucket } from './s3-bucket.js';
+import {
+  addressOf,
+  explainedRead,
+  infoOf,
+  parallelismOf,
+  quoted,
+  sending,
+  unquoted,
+  type S3Bucket,
+} from './s3-bucket.js';
 import { sseOfAny } from './sse.js';
 
 /** A version of an object; elsewhere the current one is meant. */
@@ -21,16 +31,56 @@ interface Opened {
   readonly size: number | undefined;
 }
 
-export async function getObject(
+interface Got {
+  readonly info: ObjectInfo;
+  readonly body: Readable;
+  readonly tags: number | undefined;
+}
+
+export async function getObject(bucket: S3Bucket, key: string, options: GetVersionOptions): Promise<Got> {
+  if (options.whole === true && options.range === undefined) return getInSegments(bucket, key, options);
+  return resuming(bucket, key, options, await request(bucket, key, options));
+}
+
+/** The first request asks for no more than a segment: only its answer tells how large the object is. */
+async function getInSegments(bucket: S3Bucket, key: string, options: GetVersionOptions): Promise<Got> {
+  const begun = await beginning(bucket, key, options);
+  const got = resuming(bucket, key, options, begun);
+  const { size } = got.info;
+  if (begun.end >= size) return got;
+  const open = async (range: SegmentRange, signal: AbortSignal): Promise<Readable> => {
+    const opened = await reopened(bucket, key, { ...options, range, ifMatch: got.info.etag, signal });
+    return resuming(bucket, key, { ...options, signal }, opened).body;
+  };
+  const parallelism = parallelismOf(bucket, SEGMENT_SIZE);
+  const body = new ParallelBody({ begun: { body: got.body, end: begun.end }, end: size, parallelism, open });
+  bucket.underWay.count++;
+  body.once('close', () => bucket.underWay.count--);
+  return { ...got, body };
+}
+
+async function beginning(bucket: S3Bucket, key: string, options: GetVersionOptions): Promise<Opened> {
+  try {
+    return await request(bucket, key, { ...options, range: { first: 0, last: SEGMENT_SIZE - 1 } });
+  } catch (error) {
+    // Nothing has no first byte; and there are stores without ranges.
+    if (!isSealdropError(error) || error.code !== 'store_refused') throw error;
+    return request(bucket, key, options);
+  }
+}
+
+/** What was opened, to its end whatever happens to the connection. */
+function resuming(
   bucket: S3Bucket,
   key: string,
   options: GetVersionOptions,
-): Promise<{ info: ObjectInfo; body: Readable; tags: number | undefined }> {
-  const { output, body, first, end, size } = await request(bucket, key, options);
+  { output, body, first, end, size }: Opened,
+): Got {
   const info = infoOf(bucket, key, output, size);
   const reopen = async (position: number, signal: AbortSignal): Promise<Readable> => {
     const range = { first: position, last: end - 1 };
-    return reopened(bucket, key, { range, ifMatch: info.etag, version: options.version, signal });
+    const again = { range, ifMatch: info.etag, version: options.version, signal };
+    return (await reopened(bucket, key, again)).body;
   };
   const address = addressOf(bucket.name, key);
   const { idleTimeout } = bucket;
@@ -84,12 +134,13 @@ async function reopened(
   bucket: S3Bucket,
   key: string,
   options: GetVersionOptions & { ifMatch: string },
-): Promise<Readable> {
+): Promise<Opened> {
   try {
-    const { output, body } = await request(bucket, key, options);
+    const opened = await request(bucket, key, options);
+    const { ETag } = opened.output;
     // Stores that ignore If-Match would go on with another object's bytes.
-    if (output.ETag !== undefined && unquoted(output.ETag) === options.ifMatch) return body;
-    body.destroy();
+    if (ETag !== undefined && unquoted(ETag) === options.ifMatch) return opened;
+    opened.body.destroy();
   } catch (error) {
     const changed =
       isSealdropError(error) && ['precondition_failed', 'object_not_found'].includes(error.code);

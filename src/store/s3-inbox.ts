@@ -89,7 +89,13 @@ class S3Inbox implements InboxBucket {
 
   async #connect(): Promise<S3Bucket> {
     const { idleTimeout = IDLE_TIMEOUT } = this.#options;
-    const unused = { partSize: undefined, concurrency: 1, checksum: 'auto' } as const;
+    const unused = {
+      partSize: undefined,
+      concurrency: 1,
+      memory: 0,
+      underWay: { count: 0 },
+      checksum: 'auto',
+    } as const;
     return { ...(await connect(this.#options)), name: this.bucket, ...unused, idleTimeout };
   }
 }

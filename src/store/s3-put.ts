@@ -14,9 +14,18 @@ import {
 import { BufferPool, cutParts, type Part } from './cut-parts.js';
 import { checkFor, prove, resentIfCorrupted, verdict, withPayloadHash, type Answer } from './integrity.js';
 import { MultipartUpload, type Completed } from './multipart.js';
+import { MOST, type Parallelism } from './parallelism.js';
 import { planParts } from './part-plan.js';
 import { pull } from './pull.js';
-import { askedOf, headObject, unquoted, uploading, versionOf, type S3Bucket } from './s3-bucket.js';
+import {
+  askedOf,
+  headObject,
+  parallelismOf,
+  unquoted,
+  uploading,
+  versionOf,
+  type S3Bucket,
+} from './s3-bucket.js';
 import { notS3 } from './s3-errors.js';
 import { encryptionOf, isEncryptedAs, notEncrypted, sseOfNew } from './sse.js';
 import { assertMetadataFit, completeOrDiscard, headWhenThere, inParallel, Job } from './upload-job.js';
@@ -31,13 +40,16 @@ export async function putObject(
   assertMetadataFit(bucket, key, options.metadata);
   const plan = planParts(options.size ?? options.expectedSize, bucket.partSize, bucket.traits);
   const job = new Job(bucket, key, options);
-  const pool = new BufferPool(Math.min(plan.partSize, options.size ?? Infinity), bucket.concurrency + 1);
+  const parallelism = parallelismOf(bucket, plan.partSize);
+  const pool = new BufferPool(Math.min(plan.partSize, options.size ?? Infinity), MOST + 1);
   const { address } = askedOf(bucket, key);
   const parts = cutParts(pull(source, { address, size: options.size, signal: job.signal }), plan, pool);
   try {
     const first = (await parts.next()).value as Part;
     const whole = first.last && options.inParts !== true;
-    return whole ? await putWhole(job, first.body) : await putInParts(job, first, parts, pool);
+    return whole
+      ? await putWhole(job, first.body)
+      : await putInParts(job, from(first, parts), pool, parallelism);
   } finally {
     await parts.return(undefined);
   }
@@ -128,21 +140,23 @@ async function removeOwn(bucket: S3Bucket, key: string, upload: string | undefin
 
 async function putInParts(
   job: Job,
-  first: Part,
-  rest: AsyncIterable<Part>,
+  parts: AsyncIterable<Part>,
   pool: BufferPool,
+  parallelism: Parallelism,
 ): Promise<PutResult> {
   const { bucket, key, options, signal } = job;
   const upload = await job.explain(MultipartUpload.begin(bucket, key, options, signal));
+  bucket.underWay.count++;
   const completed = await completeOrDiscard(job, upload, async () => {
-    await inParallel(job, from(first, rest), async (part) =>
-      upload.send(part, signal).finally(() => pool.give(part.buffer)),
-    );
+    await inParallel(job, parts, parallelism, async (part) => {
+      await upload.send(part, signal).finally(() => pool.give(part.buffer));
+      parallelism.ended(part.body.length);
+    });
     // Before it replaces anything. What a bucket does by itself, not every store says of parts.
     const { sse } = bucket;
     if (sse?.kind !== 'bucket' && !isEncryptedAs(sse, upload.encryption))
       throw notEncrypted(askedOf(bucket, key).address, sse!);
-  });
+  }).finally(() => bucket.underWay.count--);
   return confirmed(job, upload, completed);
 }
 

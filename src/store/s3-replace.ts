@@ -9,7 +9,8 @@ import { printable } from '../printable.js';
 import { assertGuarded, preconditionFailed } from './conditional.js';
 import { keptFields, keptSse } from './kept-fields.js';
 import { MultipartUpload } from './multipart.js';
-import { planCopy } from './part-plan.js';
+import { Parallelism } from './parallelism.js';
+import { planCopy, type CopyRange } from './part-plan.js';
 import { addressOf, headFields, headObject, infoOf, type S3Bucket } from './s3-bucket.js';
 import { assertMetadataFit, completeOrDiscard, headWhenThere, inParallel, Job } from './upload-job.js';
 
@@ -47,7 +48,14 @@ async function copyParts(job: Job, upload: MultipartUpload, before: ObjectInfo):
   // There is no copying of nothing.
   if (before.size === 0) return upload.send({ number: 1, body: Buffer.alloc(0) }, signal);
   const ranges = planCopy(before.size, before.etag, bucket.traits);
-  return inParallel(job, ranges, async (range) => orChanged(bucket, key, upload.copy(range, before, signal)));
+  const copy = async (range: CopyRange) => orChanged(bucket, key, upload.copy(range, before, signal));
+  // They take no memory here, and no time that more of them would save: the store does the work.
+  return inParallel(
+    job,
+    ranges,
+    new Parallelism({ wanted: bucket.concurrency ?? 4, memory: () => 0, partSize: 1 }),
+    copy,
+  );
 }
 
 /** What is not there any more is not what it was expected to be either. */

@@ -18,6 +18,7 @@ import type {
   StoredChecksum,
   UnfinishedUpload,
 } from '../ports.js';
+import { DEFAULT_MEMORY } from './parallelism.js';
 import { MIN_PART_SIZE } from './part-plan.js';
 import type { Endpoint } from './s3-config.js';
 import { addressOf, headObject, type S3Bucket } from './s3-bucket.js';
@@ -38,27 +39,34 @@ export interface S3StoreOptions extends ClientOptions {
   bucket: string;
   /** Bytes of a part, at least 5 MiB. Default 8 MiB; 16 MiB where the size isn't known; more for large objects. */
   partSize?: number | undefined;
-  /** Parts of one object sent at the same time. Default 4. */
+  /** Parts of one object that are under way at the same time. Default: 4, and more while that is faster. */
   concurrency?: number | undefined;
+  /** Bytes that the parts of all transfers under way may take. Default 96 MiB. */
+  memory?: number | undefined;
   /** How uploads are checked. Default `auto`. */
   checksum?: ChecksumMode | undefined;
   /** Default: whatever the bucket does. SSE-C goes over https alone. */
   sse?: ServerSideEncryption | undefined;
 }
 
+/** Two of the smallest parts. */
+const LEAST_MEMORY = 2 * MIN_PART_SIZE;
+
 /**
  * Nothing is looked up or connected before the first call.
  * @throws SealdropError `usage`
  */
 export function openS3Store(options: S3StoreOptions): ObjectStore {
-  const { bucket, partSize, concurrency = 4 } = options;
+  const { bucket, partSize, concurrency, memory } = options;
   if (bucket === '' || bucket.includes('/'))
     throw new SealdropError('usage', 'a bucket has a name without slashes');
   if (partSize !== undefined && !(Number.isInteger(partSize) && partSize >= MIN_PART_SIZE))
     throw new SealdropError('usage', `S3 wants parts of at least ${MIN_PART_SIZE} bytes`);
-  if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 32))
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 32))
     throw new SealdropError('usage', 'from 1 to 32 parts can be sent at the same time');
-  return new S3Store({ ...options, concurrency });
+  if (memory !== undefined && !(Number.isInteger(memory) && memory >= LEAST_MEMORY))
+    throw new SealdropError('usage', `a transfer takes at least ${LEAST_MEMORY} bytes of memory`);
+  return new S3Store(options);
 }
 
 interface SignalOption {
@@ -69,10 +77,10 @@ class S3Store implements ObjectStore {
   readonly kind = 's3';
   readonly uploads = uploadKeeping((options) => this.#open(options));
   readonly versions = versionKeeping((options) => this.#open(options));
-  readonly #options: S3StoreOptions & { concurrency: number };
+  readonly #options: S3StoreOptions;
   #opened: Promise<S3Bucket> | undefined;
 
-  constructor(options: S3StoreOptions & { concurrency: number }) {
+  constructor(options: S3StoreOptions) {
     this.#options = options;
   }
 
@@ -128,12 +136,22 @@ class S3Store implements ObjectStore {
 
   async #connect(): Promise<S3Bucket> {
     const { bucket: name, partSize, concurrency, idleTimeout = IDLE_TIMEOUT } = this.#options;
-    const { sse } = this.#options;
+    const { sse, memory = DEFAULT_MEMORY } = this.#options;
     const connection = await connect(this.#options);
     assertSseUsable(sse, connection.endpoint);
     assertNoBucket(connection.endpoint, name);
     const checksum = this.#options.checksum ?? connection.traits.checksum ?? 'auto';
-    return { ...connection, name, partSize, concurrency, checksum, sse, idleTimeout };
+    return {
+      ...connection,
+      name,
+      partSize,
+      concurrency,
+      memory,
+      underWay: { count: 0 },
+      checksum,
+      sse,
+      idleTimeout,
+    };
   }
 }
 

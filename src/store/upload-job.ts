@@ -4,6 +4,7 @@ import { isSealdropError, SealdropError, interrupted, throwIfAborted } from '../
 import type { ObjectInfo, PutOptions } from '../ports.js';
 import { printable } from '../printable.js';
 import type { Completed, MultipartUpload } from './multipart.js';
+import type { Parallelism } from './parallelism.js';
 import { askedOf, explained, headObject, type S3Bucket } from './s3-bucket.js';
 import { factsOf } from './s3-errors.js';
 import { delay } from './signals.js';
@@ -47,16 +48,20 @@ export class Job {
   }
 }
 
-/** Sends as many at the same time as the bucket's `concurrency` allows. Rejects when all that began have ended. */
+/** Rejects when all that began have ended. */
 export async function inParallel<T>(
   job: Job,
   items: Iterable<T> | AsyncIterable<T>,
+  parallelism: Parallelism,
   send: (item: T) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   try {
     for await (const item of items) {
-      while (running.size >= job.bucket.concurrency) await Promise.race(running);
+      while (running.size >= parallelism.limit) {
+        parallelism.waited();
+        await Promise.race(running);
+      }
       throwIfAborted(job.signal);
       const run: Promise<void> = send(item)
         .catch((error: unknown) => void job.fail(error))

@@ -102,7 +102,7 @@ export interface GetJob extends Omit<OpenJob, 'key'> {
 export async function get(job: GetJob): Promise<OpenReport> {
   let info, body;
   try {
-    ({ info, body } = await job.store.get(job.key, { signal: job.signal }));
+    ({ info, body } = await job.store.get(job.key, { whole: true, signal: job.signal }));
     job.onFound?.(info.size);
   } catch (error) {
     await job.target.discard();

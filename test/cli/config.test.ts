@@ -333,13 +333,14 @@ const STORE = {
   maxAttempts: 7,
   partSize: 7340032,
   concurrency: 9,
+  memory: 20_000_000,
 };
 /** Of each field of a store, what is seen of it. */
 const SHOWN = [
   ...['--provider oracle', '--endpoint-url https://store.example', '--region reg-1', '--profile prof-1'],
   ...['--ca-bundle /ca-1.pem', 'account=acc-1', 'path-style=no', 'checksum=signature', '--parallel 9'],
   ...['conditional-writes=absent', 'list-version=1', 'list-encoding=none', 'min-part-size=6291456'],
-  ...['max-parts=999', 'max-attempts=7', '--part-size 7340032'],
+  ...['max-parts=999', 'max-attempts=7', '--part-size 7340032', '--memory 20000000'],
 ];
 const KEYS = {
   publicKeys: ['/pub.pem'],

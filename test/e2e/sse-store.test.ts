@@ -71,7 +71,9 @@ describe.each(KINDS)('%s', (_name, sse, encryption, checked) => {
       const key = `${encryption}/${size}`;
       const bytes = BYTES.subarray(0, size);
       const written = await put(store, key, size);
-      expect(written).toMatchObject({ size, checked });
+      // Parts are checked by their CRC32s where the store agrees, unless a signature is better.
+      const inParts = checked === 'etag-md5' && size > 5 * MIB;
+      expect(written).toMatchObject({ size, checked: inParts ? 'crc32' : checked });
       const info = await store.head(key);
       expect(info).toMatchObject({ size, encryption, etag: written.etag });
       expect((await read(store, key)).equals(bytes)).toBe(true);

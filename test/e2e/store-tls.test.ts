@@ -24,8 +24,18 @@ async function using<T>(store: ObjectStore, action: (store: ObjectStore) => Prom
 
 const put = (store: ObjectStore) => store.put('a', chunked(Buffer.alloc(6 << 20), 1 << 20));
 
-test('with --ca-bundle parts are checked by their ETags', async () => {
-  expect((await using(minio.store(bucket), put)).checked).toBe('etag-md5');
+test('with --ca-bundle parts are checked by their CRC32s, to which the store agrees', async () => {
+  const result = await using(minio.store(bucket), async (store) =>
+    store.put('parts', chunked(Buffer.alloc(11 << 20), 1 << 20)),
+  );
+  expect(result.checked).toBe('crc32');
+});
+
+test('what goes in one request is checked by its ETag', async () => {
+  const result = await using(minio.store(bucket), async (store) =>
+    store.put('one', chunked(Buffer.from('one'), 3)),
+  );
+  expect(result.checked).toBe('etag-md5');
 });
 
 test.each(['crc32', 'signature'] as const)('or by what is asked for: %s', async (checksum) => {

@@ -178,7 +178,8 @@ describe('checks of parts', () => {
 
   test('which one is taken where', () => {
     expect(checkFor(http, 'auto')).toEqual({ by: 'signature', signed: true });
-    expect(checkFor(https, 'auto')).toEqual({ by: 'md5', signed: false });
+    expect(checkFor(https, 'auto')).toEqual({ by: 'md5', signed: false, negotiable: true });
+    expect(checkFor(https, 'md5')).toEqual({ by: 'md5', signed: false });
     expect(checkFor({ ...https, aws: true }, 'auto')).toEqual({ by: 'crc32', signed: false });
     expect(checkFor({ ...http, aws: true }, 'auto')).toEqual({ by: 'signature', signed: true });
     expect(checkFor(http, 'md5')).toEqual({ by: 'md5', signed: true });

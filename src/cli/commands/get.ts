@@ -216,7 +216,7 @@ function parseRange(text: string): PlaintextRange {
 function openOptions(command: Command): Command {
   shared.decryptOptions(shared.readingOptions(command));
   shared.bindingOptions(command);
-  return shared.outputOptions(shared.storeOptions(command));
+  return shared.outputOptions(shared.fetchOptions(shared.storeOptions(command)));
 }
 
 function openDecryptor({ parts }: Environment, options: OpenOptions): Promise<Decryptor> {

@@ -88,10 +88,11 @@ function linesOf({ vaults, keys, defaults }: Config): string[] {
 /** In words of the command line. */
 function said(settings: StoreSettings): string[] {
   const { endpointUrl, region, profile, provider, caBundle, account, traits } = settings;
-  const { partSize, concurrency, sse } = settings;
+  const { partSize, concurrency, memory, sse } = settings;
   const options = {
     ...{ '--provider': provider, '--endpoint-url': endpointUrl, '--region': region, '--profile': profile },
     ...{ '--ca-bundle': caBundle, '--part-size': partSize, '--parallel': concurrency },
+    '--memory': memory,
     '--sse': sse && sseText(sse),
   };
   return [

@@ -34,7 +34,7 @@ export function verifyCommand(environment: Environment): Command {
   shared.decryptOptions(shared.readingOptions(command));
   shared.bindingOptions(command);
   return shared
-    .outputOptions(shared.storeOptions(command))
+    .outputOptions(shared.fetchOptions(shared.storeOptions(command)))
     .addHelpText('after', EXAMPLES)
     .action(async (names: string[], options: VerifyOptions) => {
       const output = openOutput(environment, options);

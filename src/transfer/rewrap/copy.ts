@@ -60,7 +60,7 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
   to.store.assertStorable(to.key);
   if (job.overwrite === false) await assertAbsent(to.store, to.key, signal);
   const guard = await assertNotInstruction(to.store, to.key, signal);
-  const { info: source, body } = await from.store.get(from.key, { signal });
+  const { info: source, body } = await from.store.get(from.key, { whole: true, signal });
   try {
     let bound: Bound = 'bound';
     const message = new Peekable(body);
@@ -115,7 +115,11 @@ async function assertStored(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (checked !== 'size') return;
-  const { body } = await store.get(key, { ...(etag !== '' && { ifMatch: etag }), ...(signal && { signal }) });
+  const { body } = await store.get(key, {
+    whole: true,
+    ...(etag !== '' && { ifMatch: etag }),
+    ...(signal && { signal }),
+  });
   if ((await crcOf(body)) === crc) return;
   throw new SealdropError(
     'upload_corrupted',
