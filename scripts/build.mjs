@@ -13,7 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -51,8 +51,24 @@ const functionNames = () =>
     .filter((name) => existsSync(join('lambda', name, 'index.ts')))
     .sort();
 
+/**
+ * The AWS Encryption SDK's modules that only signed suites call, and that bring bn.js twice and asn1.js into whatever
+ * encrypts: in their place what does the same with Node's own means.
+ */
+const ellipticKeys = {
+  name: 'elliptic-keys',
+  setup({ onResolve }) {
+    const theirs = /[/\\]@aws-crypto[/\\]material-management[/\\]build[/\\]module[/\\]/;
+    const ours = { path: resolve('src/envelope/esdk/elliptic-keys.ts') };
+    onResolve({ filter: /^\.\/(ecc_encode|ecc_decode|pem_helpers)$/ }, ({ importer }) =>
+      theirs.test(importer) ? ours : undefined,
+    );
+  },
+};
+
 /** What a bundle needs that holds its dependencies. */
 const selfContained = {
+  plugins: [ellipticKeys],
   // Modules first: packages that carry both would otherwise come in their larger CommonJS form.
   mainFields: ['module', 'main'],
   // Bundled CommonJS packages call `require` for Node's own modules; an ES module has none.
