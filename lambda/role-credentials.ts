@@ -18,3 +18,5 @@ export function defaultProvider(): () => Promise<AwsCredentialIdentity> {
     };
   };
 }
+
+export const fromNodeProviderChain = defaultProvider;

@@ -13,9 +13,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { ofFunctions, selfContained } from './bundling.mjs';
+import { ownSources } from './own-sources.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
@@ -31,6 +33,8 @@ function digestOfSources() {
     'tsconfig.json',
     'tsconfig.build.json',
     'scripts/build.mjs',
+    'scripts/bundling.mjs',
+    'scripts/own-sources.mjs',
   ];
   for (const folder of ['bin', 'lambda', 'lib', 'src', 'types'])
     for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
@@ -51,46 +55,21 @@ const functionNames = () =>
     .filter((name) => existsSync(join('lambda', name, 'index.ts')))
     .sort();
 
-/**
- * The AWS Encryption SDK's modules that only signed suites call, and that bring bn.js twice and asn1.js into whatever
- * encrypts: in their place what does the same with Node's own means.
- */
-const ellipticKeys = {
-  name: 'elliptic-keys',
-  setup({ onResolve }) {
-    const theirs = /[/\\]@aws-crypto[/\\]material-management[/\\]build[/\\]module[/\\]/;
-    const ours = { path: resolve('src/envelope/esdk/elliptic-keys.ts') };
-    onResolve({ filter: /^\.\/(ecc_encode|ecc_decode|pem_helpers)$/ }, ({ importer }) =>
-      theirs.test(importer) ? ours : undefined,
-    );
-  },
-};
-
-/** What a bundle needs that holds its dependencies. */
-const selfContained = {
-  plugins: [ellipticKeys],
-  // Modules first: packages that carry both would otherwise come in their larger CommonJS form.
-  mainFields: ['module', 'main'],
-  // Bundled CommonJS packages call `require` for Node's own modules; an ES module has none.
-  banner: {
-    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-  },
-};
-
 /** A folder each, which is deployed as it is; what went into it is noted beside, for the tests. */
 async function buildFunction(build, shared, name) {
   const { metafile } = await build({
-    ...shared,
-    ...selfContained,
+    ...ofFunctions,
+    define: shared.define,
     entryPoints: { index: `lambda/${name}/index.ts` },
     outdir: join(shared.outdir, 'lambda', name),
-    outExtension: { '.js': '.mjs' },
-    minify: true,
-    alias: { '@aws-sdk/credential-provider-node': './lambda/role-credentials.ts' },
-    // Named in the code: Node reads it when an error's stack is printed.
-    sourcemap: 'linked',
-    metafile: true,
   });
+  for (const file of Object.keys(metafile.outputs).filter((path) => path.endsWith('.map'))) {
+    const map = ownSources(
+      JSON.parse(readFileSync(file, 'utf8')),
+      (path) => !path.includes('/node_modules/'),
+    );
+    writeFileSync(file, JSON.stringify(map));
+  }
   const notes = join(shared.outdir, 'lambda-inputs');
   mkdirSync(notes, { recursive: true });
   writeFileSync(join(notes, `${name}.json`), JSON.stringify(metafile));
@@ -131,14 +110,12 @@ async function buildCode(digest, { gateway }) {
   };
   try {
     await Promise.all([
-      // The command: dependencies included, because one large file loads faster than hundreds of small ones;
-      // split, so that what is imported dynamically is loaded only by the commands that need it.
+      // The command: dependencies included, because one large file loads faster than hundreds of small ones.
       build({
         ...shared,
+        ...selfContained,
         entryPoints: { 'bin/sealdrop': 'bin/sealdrop.ts' },
         chunkNames: 'bin/chunks/[name]-[hash]',
-        splitting: true,
-        ...selfContained,
       }),
       build({ ...shared, entryPoints: { index: 'src/index.ts' }, packages: 'external' }),
       ...(gateway ? buildGateway(build, shared) : []),

@@ -3,21 +3,13 @@
  * library is behind it.
  */
 import { createHash } from 'node:crypto';
+import { encryptorOf } from './compose-encryptor.js';
 import { openVaultParts, type VaultPlace } from './compose-vault.js';
 import type { EncryptingSettings, InboxSettings } from './contract.js';
-import { createEncryptor } from './envelope/esdk/encrypt.js';
-import { createS3ecEncryptor } from './envelope/s3ec/encrypt.js';
 import { SealdropError } from './errors.js';
 import { assertApartFromVault, assertDistinct } from './gateway/inboxes.js';
-import { readPublicSet, type PublicSetKey } from './keys/key-set.js';
-import { KmsClients } from './keys/kms/client.js';
-import { parseKmsKey } from './keys/kms/names.js';
-import { kmsS3ecKey } from './keys/kms/s3ec-wrap.js';
-import { kmsWrapper } from './keys/kms/wrapper.js';
-import { rsaS3ecKey } from './keys/raw-rsa/s3ec-wrap.js';
-import { rsaWrappingKey } from './keys/raw-rsa/wrap.js';
-import { wrappingKeysOf } from './keys/wrapping-keys.js';
-import type { ChecksumMode, Encryptor, ObjectStore, S3ecWrappingKey } from './ports.js';
+import { readPublicSet } from './keys/key-set.js';
+import type { ChecksumMode, Encryptor, ObjectStore } from './ports.js';
 import { printable } from './printable.js';
 import type { Secret } from './secret.js';
 import { cached, type Cached } from './secrets/cached.js';
@@ -83,23 +75,7 @@ export async function readEncryptor(
   const keys = await secrets.read(publicKeySet);
   const where = `the secret ${printable(publicKeySet)}`;
   const set = readPublicSet(keys.reveal(), where, keyNames);
-  if (format !== 'esdk')
-    return createS3ecEncryptor(onlyKeyOf(set, where, format), { version: format === 's3ec' ? 3 : 2 });
-  const toKmsKey = kmsWrapper();
-  const wrapping = set.map((key) => (key.kind === 'rsa' ? rsaWrappingKey(key) : toKmsKey(key.arn)));
-  return createEncryptor(wrappingKeysOf(wrapping));
-}
-
-/** Never the first alone: the others' owners could not open what they are to open. */
-function onlyKeyOf(set: readonly PublicSetKey[], where: string, format: string): S3ecWrappingKey {
-  const [key, ...others] = set;
-  if (key === undefined || others.length > 0)
-    throw new SealdropError(
-      'invalid_key',
-      `${where} has ${set.length} active keys, and an object of the format ${format} is for one`,
-      { hint: 'retire the others there: sealdrop keys retire; or deploy with "format": "esdk"' },
-    );
-  return key.kind === 'rsa' ? rsaS3ecKey(key) : kmsS3ecKey(parseKmsKey(key.arn, 'kms:'), new KmsClients());
+  return encryptorOf(set, { format, where });
 }
 
 const MIN_KEY_BYTES = 32;

@@ -47,10 +47,7 @@ export async function s3ecWrappingKeyFor(
 async function s3ecKey(key: RecipientKey, access: KeyAccess | undefined): Promise<S3ecWrappingKey> {
   if (key.kind === 'rsa') return (await import('./keys/raw-rsa/s3ec-wrap.js')).rsaS3ecKey(key);
   if (key.kind === 'aes') return (await import('./keys/raw-aes/s3ec-wrap.js')).aesS3ecKey(key);
-  const { KmsClients } = await import('./keys/kms/client.js');
-  const { parseKmsKey } = await import('./keys/kms/names.js');
-  const { kmsS3ecKey } = await import('./keys/kms/s3ec-wrap.js');
-  return kmsS3ecKey(parseKmsKey(key.arn, 'kms:'), new KmsClients(access));
+  return (await import('./keys/kms/s3ec-wrapper.js')).kmsS3ecWrapper(access)(key.arn);
 }
 
 /**

@@ -51,6 +51,8 @@ export interface EncryptingSettings {
   /** Name of the secret with the public key set. */
   readonly publicKeySet: string;
   readonly keyNames: KeyNameSettings;
+  /** Whether the set names keys of AWS KMS, as far as the deployment knows: the code for them is then loaded at start. */
+  readonly wrapsByKms?: boolean | undefined;
   readonly vault: VaultSettings;
   /** Name of the secret with the idempotency key. */
   readonly idempotency: string;

@@ -1,4 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger';
+import { loadEncryption } from '../../src/compose-encryptor.js';
 import { openGatewayParts } from '../../src/compose-gateway.js';
 import type { EncryptObjectSettings } from '../../src/contract.js';
 import { functionSettings } from '../../src/function-settings.js';
@@ -9,6 +10,7 @@ import { deadLetters, eventQueue } from './sqs.js';
 import { telemetry } from './telemetry.js';
 
 const settings = functionSettings<EncryptObjectSettings>();
+await loadEncryption(settings);
 const { deployment, inboxes, after } = settings;
 
 export const handler = encryptObjectHandler({

@@ -83,6 +83,7 @@ export function encryptingSettings(
     format: props.format,
     publicKeySet: props.publicKeySetSecretName,
     keyNames: props.keyNames ?? {},
+    wrapsByKms: (props.wrappingKeys ?? []).length > 0 || undefined,
     vault: vaultSettings(scope, vault),
     idempotency,
     secretsTtlSeconds: props.secretsTtl?.toSeconds() ?? 300,
