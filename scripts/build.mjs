@@ -55,6 +55,9 @@ const functionNames = () =>
     .filter((name) => existsSync(join('lambda', name, 'index.ts')))
     .sort();
 
+/** Neither a package's, nor what stands for one that is left out. */
+const isOwnSource = (path) => !/\/node_modules\/|left-out:/.test(path);
+
 /** A folder each, which is deployed as it is; what went into it is noted beside, for the tests. */
 async function buildFunction(build, shared, name) {
   const { metafile } = await build({
