@@ -67,10 +67,7 @@ async function buildFunction(build, shared, name) {
     outdir: join(shared.outdir, 'lambda', name),
   });
   for (const file of Object.keys(metafile.outputs).filter((path) => path.endsWith('.map'))) {
-    const map = ownSources(
-      JSON.parse(readFileSync(file, 'utf8')),
-      (path) => !path.includes('/node_modules/'),
-    );
+    const map = ownSources(JSON.parse(readFileSync(file, 'utf8')), isOwnSource);
     writeFileSync(file, JSON.stringify(map));
   }
   const notes = join(shared.outdir, 'lambda-inputs');

@@ -37,10 +37,11 @@ export function ownSources(map, isOwn) {
   const places = kept.map((own, i) => kept.slice(0, i).filter(Boolean).length);
   const read = { source: 0, line: 0, column: 0 };
   const written = { source: 0, line: 0, column: 0 };
+  // From one line to the next: what is found at a place is what stands last before it.
+  let wasOwn = false;
   const lineOf = (line) => {
     let at = 0;
     let last = 0;
-    let wasOwn = false;
     const segments = [];
     for (const segment of line === '' ? [] : line.split(',')) {
       const fields = decode(segment);
