@@ -9,8 +9,11 @@ export interface CdkApp {
   readonly folder: string;
   /** How CDK starts the app. */
   readonly app: string;
-  /** Context, as `-c name=value`. */
-  readonly context?: Readonly<Record<string, string>>;
+  /**
+   * Whether the CDK validates the templates, as it does unless told not to. That takes it longer than all the rest, and
+   * test/stack has it done.
+   */
+  readonly validation?: boolean;
 }
 
 const CLI = join(process.cwd(), 'node_modules/aws-cdk/bin/cdk');
@@ -19,16 +22,20 @@ const DEPLOY_TIME = 5 * 60_000;
 
 /** @returns what it wrote to standard output */
 export async function cdk(what: CdkApp, args: string[], timeout = DEPLOY_TIME): Promise<string> {
-  const { aws, folder, app, context = {} } = what;
-  const pairs = Object.entries({ synthesizer: 'cli', ...context }).flatMap(([k, v]) => ['-c', `${k}=${v}`]);
-  const fixed = ['--app', app, '--output', join(folder, 'cdk.out'), '--no-notices', '--no-color', ...pairs];
-  return run(process.execPath, [CLI, ...args, ...fixed], {
+  const { app, folder, validation = false } = what;
+  const synth = ['--app', app, '--output', join(folder, 'cdk.out'), '-c', 'synthesizer=cli'];
+  return command(what, [...args, ...synth, `--validation=${validation}`], timeout);
+}
+
+/** Of no app: with one, the CDK would synthesize it for nothing. */
+export async function bootstrap(what: CdkApp): Promise<void> {
+  await command(what, ['bootstrap', `aws://000000000000/${what.aws.region}`], DEPLOY_TIME);
+}
+
+function command({ aws, folder }: CdkApp, args: string[], timeout: number): Promise<string> {
+  return run(process.execPath, [CLI, ...args, '--no-notices', '--no-color'], {
     cwd: folder,
     timeout,
     env: { ...aws.environment, CI: 'true', CDK_DISABLE_CLI_TELEMETRY: 'true', HOME: folder },
   });
-}
-
-export async function bootstrap(what: CdkApp): Promise<void> {
-  await cdk(what, ['bootstrap', `aws://000000000000/${what.aws.region}`]);
 }

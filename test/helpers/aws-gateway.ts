@@ -26,6 +26,8 @@ type Config = Readonly<Record<string, unknown>>;
 export interface GatewayOptions {
   /** Whether the vault speaks TLS. A proxy stands in front of one that doesn't. */
   readonly tls: boolean;
+  /** Whether the CDK validates the template. Default: no. */
+  readonly validation?: boolean;
   /** More of the deployment's configuration. Makes what that names. */
   readonly config?: (aws: Aws) => Promise<Config> | Config;
 }
@@ -76,7 +78,11 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
   try {
     await fillSecrets(aws, vault, pair, proxy?.endpoint);
-    const app = { aws, folder, app: `${process.execPath} ${join(process.cwd(), 'dist/bin/app.js')}` };
+    const { validation } = options;
+    const app = {
+      ...{ aws, folder, validation },
+      app: `${process.execPath} ${join(process.cwd(), 'dist/bin/app.js')}`,
+    };
     const outputs = await deploy(app, await options.config?.(aws));
     return { ...{ aws, vault, proxy, pair, app, stop }, ...describeGateway(aws, pair, outputs) };
   } catch (error) {
