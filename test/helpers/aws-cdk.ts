@@ -22,9 +22,8 @@ const DEPLOY_TIME = 5 * 60_000;
 
 /** @returns what it wrote to standard output */
 export async function cdk(what: CdkApp, args: string[], timeout = DEPLOY_TIME): Promise<string> {
-  const { app, folder, validation = false } = what;
-  const synth = ['--app', app, '--output', join(folder, 'cdk.out'), '-c', 'synthesizer=cli'];
-  return command(what, [...args, ...synth, `--validation=${validation}`], timeout);
+  const synth = ['--app', what.app, '--output', join(what.folder, 'cdk.out'), '-c', 'synthesizer=cli'];
+  return command(what, [...args, ...synth], timeout);
 }
 
 /** Of no app: with one, the CDK would synthesize it for nothing. */
@@ -32,10 +31,15 @@ export async function bootstrap(what: CdkApp): Promise<void> {
   await command(what, ['bootstrap', `aws://000000000000/${what.aws.region}`], DEPLOY_TIME);
 }
 
-function command({ aws, folder }: CdkApp, args: string[], timeout: number): Promise<string> {
+function command(what: CdkApp, args: string[], timeout: number): Promise<string> {
+  const { aws, folder, validation = false } = what;
   return run(process.execPath, [CLI, ...args, '--no-notices', '--no-color'], {
     cwd: folder,
     timeout,
-    env: { ...aws.environment, CI: 'true', CDK_DISABLE_CLI_TELEMETRY: 'true', HOME: folder },
+    env: {
+      ...aws.environment,
+      ...{ CI: 'true', CDK_DISABLE_CLI_TELEMETRY: 'true', HOME: folder },
+      CDK_VALIDATION: String(validation),
+    },
   });
 }
