@@ -182,7 +182,13 @@ const TAMPERINGS: Tampering[] = [
   },
 ];
 
-describe.each(['s3', 'directory'] as const)('an object on %s', (kind) => {
+/** The first of each code: of the store it is only asked that it hands out what was planted, and what comes of that. */
+const EACH_CODE = TAMPERINGS.filter(({ code }, i) => TAMPERINGS.findIndex((t) => t.code === code) === i);
+
+describe.each([
+  { kind: 's3', tamperings: TAMPERINGS },
+  { kind: 'directory', tamperings: EACH_CODE },
+] as const)('an object on $kind', ({ kind, tamperings }) => {
   let vault: TestVault;
   let message: Buffer;
   let signed: Buffer;
@@ -213,7 +219,7 @@ describe.each(['s3', 'directory'] as const)('an object on %s', (kind) => {
     expect(cat.stdout.equals(PLAINTEXT)).toBe(true);
   });
 
-  test.each(TAMPERINGS)(
+  test.each(tamperings)(
     '$did: exit 5, $code, $frames frames before it',
     async ({ code, frames, change, signed: sign }) => {
       const { box, address } = vault;
@@ -236,18 +242,6 @@ describe.each(['s3', 'directory'] as const)('an object on %s', (kind) => {
     },
   );
 
-  test('through a pipe the same: what was released and the exit code', async () => {
-    const pipe = (input: Buffer) => vault.box.run(['get', '-', '-', '--json', ...PRIVATE], { input });
-    for (const { change, frames, code } of TAMPERINGS.filter((t) =>
-      ['frame_auth', 'frame_order'].includes(t.code),
-    )) {
-      const got = await pipe(change(message, others));
-      expect(got.code).toBe(5);
-      expect(JSON.parse(got.stderr)).toMatchObject({ error: { code } });
-      expect(got.stdout.equals(PLAINTEXT.subarray(0, frames * FRAME))).toBe(true);
-    }
-  });
-
   test('a message file that is cut is refused by inspect or shown as what its header says; verify without the key finds it', async () => {
     await vault.plant('object', message.subarray(0, -20));
     const inspected = await vault.box.run(['inspect', `${vault.address}/object`, '--json']);
@@ -258,5 +252,19 @@ describe.each(['s3', 'directory'] as const)('an object on %s', (kind) => {
       { authenticated: false, checks: [{ name: 'framing', result: 'failed' }] },
       { error: { code: 'truncated' } },
     ]);
+  });
+
+  // No store has a part in it.
+  if (kind !== 's3') return;
+  test('through a pipe the same: what was released and the exit code', async () => {
+    const pipe = (input: Buffer) => vault.box.run(['get', '-', '-', '--json', ...PRIVATE], { input });
+    for (const { change, frames, code } of TAMPERINGS.filter((t) =>
+      ['frame_auth', 'frame_order'].includes(t.code),
+    )) {
+      const got = await pipe(change(message, others));
+      expect(got.code).toBe(5);
+      expect(JSON.parse(got.stderr)).toMatchObject({ error: { code } });
+      expect(got.stdout.equals(PLAINTEXT.subarray(0, frames * FRAME))).toBe(true);
+    }
   });
 });
