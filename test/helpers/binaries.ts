@@ -28,6 +28,13 @@ const BINARIES = {
     image: 'versity/versitygw:v1.8.0',
     inImage: ['/app/versitygw', '/usr/local/bin/versitygw'],
   },
+  /** For the benchmarks alone. */
+  rclone: {
+    variable: 'SEALDROP_RCLONE',
+    source: 'github.com/rclone/rclone@v1.75.0',
+    image: 'rclone/rclone:1.75.0',
+    inImage: ['/usr/local/bin/rclone'],
+  },
 } as const satisfies Record<string, Binary>;
 
 export type BinaryName = keyof typeof BINARIES;

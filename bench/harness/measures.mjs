@@ -1,0 +1,13 @@
+import { GIB, MIB } from './options.mjs';
+
+/** What is told of a run: `bytes` of plaintext in `seconds`, with `cpu` seconds and a `peak` of resident memory in bytes. */
+export const MEASURES = {
+  seconds: { label: 's', digits: 2, better: 'lower', of: ({ seconds }) => seconds },
+  speed: { label: 'MiB/s', digits: 0, better: 'higher', of: ({ bytes, seconds }) => bytes / MIB / seconds },
+  cpu: { label: 'CPU s/GiB', digits: 2, better: 'lower', of: ({ bytes, cpu }) => cpu / (bytes / GIB) },
+  peak: { label: 'peak MB', digits: 0, better: 'lower', of: ({ peak }) => peak / 1e6 },
+  files: { label: 'files/s', digits: 0, better: 'higher', of: ({ files, seconds }) => files / seconds },
+  stored: { label: 'stored', digits: 4, better: 'lower', of: ({ bytes, stored }) => stored / bytes },
+  received: { label: 'received', digits: 0, better: 'lower', of: ({ received }) => received },
+  requests: { label: 'requests', digits: 0, better: 'lower', of: ({ requests }) => requests },
+};
