@@ -7,6 +7,13 @@ export const MEASURES = {
   cpu: { label: 'CPU s/GiB', digits: 2, better: 'lower', of: ({ bytes, cpu }) => cpu / (bytes / GIB) },
   peak: { label: 'peak MB', digits: 0, better: 'lower', of: ({ peak }) => peak / 1e6 },
   files: { label: 'files/s', digits: 0, better: 'higher', of: ({ files, seconds }) => files / seconds },
+  cpuPerFile: {
+    label: 'CPU ms/file',
+    digits: 2,
+    better: 'lower',
+    of: ({ cpu, files }) => (1000 * cpu) / files,
+  },
+  share: { label: 'of the line', digits: 2, better: 'higher', of: ({ share }) => share },
   stored: { label: 'stored', digits: 4, better: 'lower', of: ({ bytes, stored }) => stored / bytes },
   received: { label: 'received', digits: 0, better: 'lower', of: ({ received }) => received },
   requests: { label: 'requests', digits: 0, better: 'lower', of: ({ requests }) => requests },
