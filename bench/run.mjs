@@ -1,13 +1,15 @@
 // `npm run bench`: what encryption costs, beside a plain copy and beside other programs, side by side in one run.
 import { build, installAll, root } from '../scripts/setup.mjs';
-import { CASES } from './cases/index.mjs';
+import { CASES, QUICK } from './cases/index.mjs';
+import { fallen, guardedRatios, readBaseline, writeBaseline } from './harness/baseline.mjs';
 import { openBuilds } from './harness/builds.mjs';
-import { compare, comparisonLine } from './harness/comparisons.mjs';
+import { runContest } from './harness/contest.mjs';
 import { openLab } from './harness/lab.mjs';
 import { describeMachine, machineLine } from './harness/machine.mjs';
 import { readOptions, USAGE } from './harness/options.mjs';
-import { runRounds } from './harness/rounds.mjs';
-import { rows, textTable } from './harness/table.mjs';
+import { saveResults } from './harness/results.mjs';
+import { takesPart } from './peers/transfers.mjs';
+import { writeReport } from './report/performance.mjs';
 
 process.chdir(root);
 try {
@@ -19,7 +21,8 @@ try {
 
 async function main(options) {
   if (options.help) return console.log(USAGE);
-  const cases = named(options.cases);
+  if (options.report) return writeReport();
+  const names = chosen(options);
   installAll();
   if (options.dist.length === 0) build();
   const builds = openBuilds(options.dist, root);
@@ -27,31 +30,59 @@ async function main(options) {
   const lab = openLab({ builds, helpers: await helpers('bench') });
   const leave = () => void lab.close().finally(() => process.exit(130));
   process.once('SIGINT', leave).once('SIGTERM', leave);
+  const machine = describeMachine();
+  console.log(machineLine(machine));
   try {
-    console.log(machineLine(describeMachine()));
-    for (const each of cases) await runCase(each, { lab, options, builds });
+    const all = [];
+    for (const name of names) {
+      const results = await runCase(CASES[name], { lab, options, builds });
+      all.push(...results);
+      if (options.save) saveResults(name, results);
+    }
+    if (options.writeBaseline) writeBaseline(all, machine);
+    else if (options.quick) judge(all);
   } finally {
     await lab.close();
   }
+  if (options.save) writeReport();
 }
 
-function named(names) {
-  const unknown = names.find((name) => !Object.hasOwn(CASES, name));
+function chosen({ cases, quick }) {
+  const unknown = cases.find((name) => !Object.hasOwn(CASES, name));
   if (unknown !== undefined)
     throw new Error(`no case is named ${unknown}; there are: ${Object.keys(CASES).join(' ')}`);
-  return (names.length === 0 ? Object.keys(CASES) : names).map((name) => CASES[name]);
+  if (quick && cases.length > 0) throw new Error('--quick measures what it always does: name no cases');
+  if (cases.length > 0) return cases;
+  return quick ? QUICK : Object.keys(CASES).filter((name) => CASES[name].onRequest !== true);
 }
 
 async function runCase(each, context) {
   const { options, builds } = context;
-  const repeat = options.repeat ?? each.repeat;
+  const repeat = options.repeat ?? (options.quick ? each.quickRepeat : each.repeat);
+  const results = [];
   for await (const contest of each.contests(context)) {
-    const peers = contest.peers.filter(
-      ({ name }) => options.peers?.some((start) => name.startsWith(start)) ?? true,
-    );
-    console.log(`\n${contest.name} (${repeat} rounds, medians)`);
-    const runs = await runRounds({ peers }, repeat);
-    console.log(textTable(rows(runs, each.columns)));
-    for (const comparison of compare(contest, runs, builds)) console.log(comparisonLine(comparison));
+    const peers = contest.peers.filter(({ name }) => takesPart(options, name));
+    const settings = { repeat, columns: each.columns, builds };
+    const run = () => runContest({ ...contest, peers }, settings);
+    results.push(options.quick && !options.writeBaseline ? await twiceIfFallen(run) : await run());
   }
+  return results;
+}
+
+/** A ratio that fell is measured once more before it counts: something else may have had the machine. */
+async function twiceIfFallen(run) {
+  const first = await run();
+  const found = guardedRatios([first]);
+  const baseline = Object.entries(readBaseline()).filter(([key]) => Object.hasOwn(found, key));
+  const lines = fallen(found, Object.fromEntries(baseline));
+  if (lines.length === 0) return first;
+  for (const line of lines) console.log(`once more: ${line}`);
+  return run();
+}
+
+function judge(results) {
+  const lines = fallen(guardedRatios(results), readBaseline());
+  console.log(lines.length === 0 ? '\nno ratio fell by a fifth' : '');
+  for (const line of lines) console.error(`error: ${line}`);
+  if (lines.length > 0) process.exitCode = 1;
 }

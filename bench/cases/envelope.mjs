@@ -16,6 +16,7 @@ export const envelope = {
     'From memory to memory: plaintext in pieces of 1 MiB, messages in pieces of 64 KiB. Every run is a process of its own.',
   columns: ['speed', 'cpu', 'peak'],
   repeat: 5,
+  quickRepeat: 5,
   async *contests({ lab, options, builds }) {
     const keys = lab.keys();
     for (const bytes of options.sizes ?? [options.quick ? 512 * MIB : GIB])
@@ -30,7 +31,7 @@ export const envelope = {
             ),
             peer(LARGE_FRAMES, { engine: 'client-node', suiteId: UNSIGNED_COMMITTING, frameLength: MIB }),
             ...(options.quick ? [] : [peer(DEFAULTS, { engine: 'client-node' })]),
-            opensslPeer(OPENSSL, direction),
+            opensslPeer(OPENSSL, { direction, seconds: options.quick ? 1 : 3 }),
           ],
           comparisons: [
             { of: 'sealdrop', to: LARGE_FRAMES, by: 'speed', atLeast: 1.5 },

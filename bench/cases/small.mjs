@@ -17,6 +17,7 @@ export const small = {
     'A tree of files of 4 KiB, 100 in a folder, to the same MinIO and back. Every round goes to a new place.',
   columns: ['seconds', 'files', 'cpuPerFile', 'peak'],
   repeat: 3,
+  quickRepeat: 4,
   async *contests(context) {
     const { lab, options } = context;
     const count = options.quick ? 500 : 10_000;

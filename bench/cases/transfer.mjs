@@ -19,6 +19,7 @@ function transferCase(way, title) {
       'MinIO on the same machine, TLS, the payload unsigned where a program can; from the start of each program to its end.',
     columns: ['seconds', 'speed', 'cpu', 'peak', 'stored'],
     repeat: 5,
+    quickRepeat: 4,
     async *contests(context) {
       const { lab, options } = context;
       const store = await lab.minio();

@@ -29,6 +29,12 @@ export function openLab({ builds, helpers }) {
   // Nothing of the user's own configuration takes part.
   const home = at('home');
   mkdirSync(home);
+  const startMinio = async (options) => {
+    const minio = await helpers.startMinio(options);
+    stops.push(() => minio.stop());
+    await minio.createBucket(BUCKET);
+    return minio;
+  };
   const lab = {
     folder,
     at,
@@ -49,13 +55,9 @@ export function openLab({ builds, helpers }) {
         return path;
       }),
     /** With a bucket of its own. */
-    minio: () =>
-      once('minio', async () => {
-        const minio = await helpers.startMinio({ tls: true });
-        stops.push(() => minio.stop());
-        await minio.createBucket(BUCKET);
-        return minio;
-      }),
+    minio: () => once('minio', () => startMinio({ tls: true })),
+    /** Over http, so that it can be listened to. */
+    openMinio: () => once('open minio', () => startMinio({})),
     forget(bytes) {
       made.delete(`file ${bytes}`);
       rmSync(at(`${formatBytes(bytes).replace(' ', '')}.bin`), { force: true });

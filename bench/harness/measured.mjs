@@ -9,11 +9,12 @@ const LONGEST = 30 * 60_000;
 
 /**
  * Runs a program to its end. Throws with what it wrote where it fails.
- * @param options `env` (besides ours), `cwd`, `cores` (numbers of processors), `sample` (seconds between two looks at resident memory)
+ * @param options `env` (besides ours), `cwd`, `cores` (numbers of processors), `sample` (seconds between two looks at resident
+ * memory), `longest` (milliseconds until it is killed)
  * @returns seconds from start to exit, `cpu` seconds (user and system), `peak` of resident memory in bytes, `output` (what it
  * wrote to standard output) and `samples` of [seconds, bytes]
  */
-export async function measured([program, ...args], { env, cwd, cores, sample } = {}) {
+export async function measured([program, ...args], { env, cwd, cores, sample, longest = LONGEST } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'sealdrop-measured-'));
   try {
     const report = join(folder, 'report');
@@ -22,7 +23,7 @@ export async function measured([program, ...args], { env, cwd, cores, sample } =
       cwd,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: LONGEST,
+      timeout: longest,
     });
     const said = { stdout: '', stderr: '' };
     for (const name of Object.keys(said))

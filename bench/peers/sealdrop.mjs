@@ -10,7 +10,7 @@ export function storeEnvironment({ env }, { credentials, endpoint, region, caBun
     AWS_REGION: region,
     AWS_DEFAULT_REGION: region,
     AWS_ENDPOINT_URL: endpoint,
-    AWS_CA_BUNDLE: caBundle,
+    ...(caBundle !== undefined && { AWS_CA_BUNDLE: caBundle }),
   };
 }
 
