@@ -34,7 +34,7 @@ export const envelope = {
             opensslPeer(OPENSSL, { direction, seconds: options.quick ? 1 : 3 }),
           ],
           comparisons: [
-            { of: 'sealdrop', to: LARGE_FRAMES, by: 'speed', atLeast: 1.5 },
+            { of: 'sealdrop', to: LARGE_FRAMES, by: 'speed', atLeast: 1.5, guarded: true },
             { of: 'sealdrop', to: DEFAULTS, by: 'speed', atLeast: 10 },
             { of: 'sealdrop', to: OPENSSL, by: 'speed', atLeast: 0.5 },
             { of: 'sealdrop', to: LARGE_FRAMES, by: 'cpu', guarded: true },

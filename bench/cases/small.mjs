@@ -20,7 +20,7 @@ export const small = {
   quickRepeat: 4,
   async *contests(context) {
     const { lab, options } = context;
-    const count = options.quick ? 500 : 10_000;
+    const count = options.files ?? (options.quick ? 500 : 10_000);
     const store = await lab.minio();
     const tree = makeTree(lab.at('tree'), count);
     const kinds = await openKinds(context, store);

@@ -43,7 +43,7 @@ function transferCase(way, title) {
 function comparisons(bytes, { quick }) {
   const large = bytes >= GIB;
   return [
-    { of: 'sealdrop', to: PLAIN, by: 'speed', ...(large && { atLeast: 0.85 }) },
+    { of: 'sealdrop', to: PLAIN, by: 'speed', guarded: quick, ...(large && { atLeast: 0.85 }) },
     { of: 'sealdrop', to: PLAIN, by: 'cpu', guarded: quick },
     { of: 'sealdrop', to: PLAIN, by: 'cpu', difference: true, ...(large && { atMost: 0.8 }) },
     { of: 'sealdrop', to: 'rclone crypt', by: 'speed', ...(large && { atLeast: 1.5 }) },

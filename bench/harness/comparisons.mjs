@@ -1,11 +1,11 @@
 // What is said of a contest besides its figures: ratios and differences of two peers, or a peer's own figure, with the goal
 // that each has.
 import { MEASURES } from './measures.mjs';
-import { differenceOf, medianOf, ratioOf } from './rounds.mjs';
+import { differenceOf, medianOf, ratioOf, ratioOfBest } from './rounds.mjs';
 
 /**
  * @param comparison `of` a peer, `to` another (absent: the peer's own figure), `by` a measure, `difference` in place of the ratio,
- * `atLeast` or `atMost` the goal
+ * `atLeast` or `atMost` the goal, `guarded` whether CI holds it against the baseline: by the best runs
  */
 function judge(runs, comparison) {
   const { of, to, by, difference = false, atLeast, atMost } = comparison;
@@ -17,7 +17,12 @@ function judge(runs, comparison) {
         : ratioOf(runs, comparison);
   const reached =
     atLeast !== undefined ? value >= atLeast : atMost !== undefined ? value <= atMost : undefined;
-  return { ...comparison, value, ...(reached !== undefined && { reached }) };
+  return {
+    ...comparison,
+    value,
+    ...(comparison.guarded === true && { best: ratioOfBest(runs, comparison) }),
+    ...(reached !== undefined && { reached }),
+  };
 }
 
 /** A comparison holds for every build that is measured: `sealdrop@other` is to be compared as `sealdrop` is. */

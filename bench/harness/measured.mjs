@@ -16,15 +16,19 @@ const LONGEST = 30 * 60_000;
  */
 export async function measured([program, ...args], { env, cwd, cores, sample, longest = LONGEST } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'sealdrop-measured-'));
+  const report = join(folder, 'report');
+  const child = spawn('python3', [WRAPPER, JSON.stringify({ cores, sample }), report, program, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: longest,
+  });
+  const clear = () => {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once('exit', clear);
   try {
-    const report = join(folder, 'report');
-    const argv = [WRAPPER, JSON.stringify({ cores, sample }), report, program, ...args];
-    const child = spawn('python3', argv, {
-      cwd,
-      env: { ...process.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      timeout: longest,
-    });
     const said = { stdout: '', stderr: '' };
     for (const name of Object.keys(said))
       child[name].setEncoding('utf8').on('data', (text) => (said[name] += text));
@@ -33,7 +37,8 @@ export async function measured([program, ...args], { env, cwd, cores, sample, lo
     if (code !== 0) throw new Error(`${program} ${args[0]} ended with ${code}:\n${said.stderr.slice(-2000)}`);
     return { ...figures, output: said.stdout };
   } finally {
-    rmSync(folder, { recursive: true });
+    process.off('exit', clear);
+    clear();
   }
 }
 

@@ -8,6 +8,7 @@ const UNITS = { '': 1, kib: 1024, mib: MIB, gib: GIB };
 export const USAGE = `usage: npm run bench -- [CASE...] [options]
 
   --size BYTES         as 256MiB; may be repeated
+  --files N            of a tree of small files
   --repeat N           rounds; in each, every peer has its turn
   --quick              what CI measures: the ratios of bench/baseline.json, in under 3 minutes
   --write-baseline     with --quick: these are the ratios from now on
@@ -22,6 +23,7 @@ export const USAGE = `usage: npm run bench -- [CASE...] [options]
 
 const OPTIONS = {
   size: { type: 'string', multiple: true },
+  files: { type: 'string' },
   repeat: { type: 'string' },
   quick: { type: 'boolean' },
   'write-baseline': { type: 'boolean' },
@@ -42,6 +44,7 @@ export function readOptions(argv) {
   return {
     cases: positionals,
     sizes: values.size?.map(parseBytes),
+    files: number('files'),
     repeat: number('repeat'),
     quick: values.quick ?? false,
     writeBaseline: values['write-baseline'] ?? false,

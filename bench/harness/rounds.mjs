@@ -35,6 +35,16 @@ export function ratioOf(runs, { of, to, by }) {
   return median(pairs.map(([a, b]) => a / b));
 }
 
+/**
+ * Of two peers, what the best runs of both were to each other. Of processor time others can only add to what a run took: the
+ * least is the nearest to what it needs, also where the machine was busy.
+ */
+export function ratioOfBest(runs, { of, to, by }) {
+  const { of: value, better } = MEASURES[by];
+  const best = (peer) => Math[better === 'lower' ? 'min' : 'max'](...runs[peer].map(value));
+  return best(of) / best(to);
+}
+
 export function differenceOf(runs, { of, to, by }) {
   const value = MEASURES[by].of;
   return median(runs[of].map((figures, i) => value(figures) - value(runs[to][i])));

@@ -37,7 +37,8 @@ export async function openRclone({ helpers, at }, { credentials, endpoint, regio
         name: kind,
         object,
         env,
-        put: (file) => [program, 'copyto', file, remote + path, ...config],
+        // Else it leaves out what is there already.
+        put: (file) => [program, 'copyto', '--ignore-times', file, remote + path, ...config],
         get: (file) => [program, 'copyto', remote + path, file, ...config],
       };
     },
