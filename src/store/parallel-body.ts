@@ -40,12 +40,15 @@ export class ParallelBody extends Readable {
   readonly #segments: Segment[] = [];
   #next: number;
   #given = 0;
+  #wake: (() => void) | undefined;
   #wanted = false;
 
   constructor(options: ParallelBodyOptions) {
     super();
     this.#options = options;
     this.#next = options.begun.end;
+    // Whoever reads is told; nobody may be reading just now.
+    this.on('error', () => undefined);
     this.#follow(this.#add(), options.begun.body);
   }
 
@@ -60,6 +63,28 @@ export class ParallelBody extends Readable {
     for (const body of this.#bodies) body.destroy();
     this.#segments.length = 0;
     done(error);
+    this.#wake?.();
+  }
+
+  /** The pieces as they came: through the stream's own buffer they would be joined, which copies them. */
+  override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
+    try {
+      for (;;) {
+        const piece = this.#take();
+        if (piece !== undefined) yield piece;
+        else if (this.errored) throw this.errored;
+        else if (this.destroyed) throw new Error('the download was let go of');
+        else if (this.#segments.length === 0) return;
+        else await this.#more();
+      }
+    } finally {
+      this.destroy();
+    }
+  }
+
+  async #more(): Promise<void> {
+    this.#options.parallelism.waited();
+    await new Promise<void>((resolve) => (this.#wake = resolve));
   }
 
   #fill(): void {
@@ -98,23 +123,32 @@ export class ParallelBody extends Readable {
     body.on('close', () => this.#bodies.delete(body));
   }
 
-  #give(piece: Buffer): void {
-    this.#given += piece.length;
-    if (this.#given >= LOOKED_AT) this.#fill();
-    this.#wanted = this.push(piece);
+  /** The next piece; undefined where it has not come yet, or there is none any more. */
+  #take(): Buffer | undefined {
+    for (let segment; (segment = this.#segments[0]);) {
+      const piece = segment.pieces.shift();
+      if (piece !== undefined) {
+        this.#given += piece.length;
+        if (this.#given >= LOOKED_AT) this.#fill();
+        return piece;
+      }
+      if (!segment.ended) return undefined;
+      this.#segments.shift();
+      this.#fill();
+    }
+    return undefined;
   }
 
   #pump(): void {
+    this.#wake?.();
     while (this.#wanted && !this.destroyed) {
-      const segment = this.#segments[0];
-      if (segment === undefined) {
+      const piece = this.#take();
+      if (piece !== undefined) this.#wanted = this.push(piece);
+      else if (this.#segments.length > 0) return;
+      else {
         this.#wanted = false;
         this.push(null);
-      } else if (segment.pieces.length > 0) this.#give(segment.pieces.shift()!);
-      else if (segment.ended) {
-        this.#segments.shift();
-        this.#fill();
-      } else return;
+      }
     }
   }
 }

@@ -1,6 +1,7 @@
 /** The SDK's client, made when it is first needed. */
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { createSecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { awsCredentials } from '../aws-credentials.js';
@@ -102,11 +103,12 @@ const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
 
 function handlerOf(options: ClientOptions): NodeHttpHandler {
   const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
+  // Made once: certificates as such would be read again for every connection, and be part of its name in the agent.
   const ca = certificateAuthorities(options.caBundle ?? process.env.AWS_CA_BUNDLE, options.caCertificate);
   return new NodeHttpHandler({
     // Instances: for options the handler makes an agent per request that expects 100-continue.
     httpAgent: new HttpAgent(agent),
-    httpsAgent: new HttpsAgent(ca ? { ...agent, ca } : agent),
+    httpsAgent: new HttpsAgent(ca ? { ...agent, secureContext: createSecureContext({ ca }) } : agent),
     connectionTimeout: CONNECT_TIMEOUT,
     // Of silence.
     socketTimeout: options.idleTimeout ?? IDLE_TIMEOUT,

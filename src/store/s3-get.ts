@@ -48,7 +48,8 @@ async function getInSegments(bucket: S3Bucket, key: string, options: GetVersionO
   const got = resuming(bucket, key, options, begun);
   const { size } = got.info;
   if (begun.end >= size) return got;
-  const open = async (range: SegmentRange, signal: AbortSignal): Promise<Readable> => {
+  const open = async (range: SegmentRange, closed: AbortSignal): Promise<Readable> => {
+    const signal = options.signal ? AbortSignal.any([options.signal, closed]) : closed;
     const opened = await reopened(bucket, key, { ...options, range, ifMatch: got.info.etag, signal });
     return resuming(bucket, key, { ...options, signal }, opened).body;
   };

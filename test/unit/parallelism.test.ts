@@ -1,5 +1,5 @@
 /** How many requests there are at the same time, and a download by several of them. */
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { ParallelBody, SEGMENT_SIZE, type SegmentRange } from '../../src/store/parallel-body.js';
@@ -83,9 +83,14 @@ describe('a download by several requests', () => {
     return new ParallelBody({ begun, end: SIZE, parallelism, open });
   }
 
-  test.each([1, 2, 3, 16])(
-    'gives the bytes in their order, %i at a time, whichever comes first',
-    async (wanted) => {
+  test.each([
+    [1, false],
+    [2, true],
+    [3, false],
+    [16, true],
+  ])(
+    'gives the bytes in their order, %i at a time, piped: %s, whichever comes first',
+    async (wanted, piped) => {
       const asked: SegmentRange[] = [];
       let under = 0;
       let most = 1;
@@ -96,7 +101,8 @@ describe('a download by several requests', () => {
         for (let i = 0; i < 400 - 100 * asked.length; i++) await turn();
         return readable(range).on('end', () => under--);
       };
-      expect((await collect(body(open, wanted))).equals(bytes)).toBe(true);
+      const stream = body(open, wanted);
+      expect((await collect(piped ? stream.pipe(new PassThrough()) : stream)).equals(bytes)).toBe(true);
       expect(asked.map(({ first }) => first)).toEqual([1, 2, 3, 4].map((i) => i * SEGMENT_SIZE));
       expect(asked.at(-1)!.last).toBe(SIZE - 1);
       expect(most).toBeLessThanOrEqual(wanted + 1);
