@@ -138,11 +138,15 @@ export async function openEncryptor(settings: EncryptSettings): Promise<Encrypto
   // One after the other: it takes no longer, and jest 29 mixes up modules that are linked at the same time.
   const { createEncryptor } = await import('./envelope/esdk/encrypt.js');
   const { SIGNED_SUITE } = await import('./envelope/esdk/suites.js');
-  return createEncryptor(await openWrappingKeys(settings), {
+  const { resumableMessages } = await import('./envelope/esdk/resumable.js');
+  const keys = await openWrappingKeys(settings);
+  const options = {
     suite: settings.suite ?? (settings.sign === true ? SIGNED_SUITE : undefined),
     frameLength: settings.frameLength,
     commitmentPolicy: settings.commitmentPolicy,
-  });
+  };
+  const resumable = resumableMessages(keys, options);
+  return { ...createEncryptor(keys, options), ...(resumable && { resumable }) };
 }
 
 async function openS3ecEncryptor(settings: EncryptSettings, format: 's3ec' | 's3ec-v2'): Promise<Encryptor> {

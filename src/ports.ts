@@ -168,6 +168,83 @@ export interface UnfinishedUpload {
   readonly started?: Date;
 }
 
+/** A part as the store has taken it. */
+export interface SentPart {
+  /** From 1. */
+  readonly number: number;
+  readonly size: number;
+  /** As the store gave it, without quotes. */
+  readonly etag: string;
+  /** Of its bytes, base64, where the store checks that of the whole in the end. */
+  readonly crc32?: string;
+  readonly checked: PutResult['checked'];
+  /** What the store says that it encrypts it with. */
+  readonly encryption?: string;
+}
+
+export type ListedPart = Pick<SentPart, 'number' | 'size' | 'etag'>;
+
+export interface OutgoingPart {
+  /** From 1. */
+  readonly number: number;
+  /** Sent as it is, on every retry. */
+  readonly body: Buffer;
+  /** Called when it isn't needed any more. */
+  release(): void;
+}
+
+/**
+ * Uploads that one run may begin and another one end. Throws as the store's methods do. Nothing is removed by itself, whatever
+ * fails: see `discard`.
+ */
+export interface ResumableUploads {
+  /** How an object of so many bytes is sent from here. */
+  plan(size: number, options?: { signal?: AbortSignal }): Promise<UploadPlan>;
+  begin(key: string, options: PutOptions): Promise<ResumableUpload>;
+  /** One that was begun with the same metadata, and in the same place. */
+  reopen(
+    key: string,
+    upload: Pick<ResumableUpload, 'id' | 'agreed'>,
+    options: PutOptions,
+  ): Promise<ResumableUpload>;
+}
+
+export interface UploadPlan {
+  /** Bytes of every part but the last. */
+  readonly partSize: number;
+  /** Parts that are sent at the same time, at most. */
+  readonly parallel: number;
+  /** The store and the bucket, for a machine. */
+  readonly place: string;
+  /** What an upload must have been begun with to be taken up, for a machine: how it is checked and encrypted at rest. */
+  readonly terms: string;
+}
+
+export interface ResumableUpload {
+  readonly id: string;
+  /** By what the store checks parts: what it agreed to when it was begun. */
+  readonly agreed: string;
+  /** What the store has of it, in order; undefined where it knows no such upload any more. */
+  parts(): Promise<ListedPart[] | undefined>;
+  /** Parts that an earlier run sent, for `complete`. */
+  take(sent: readonly SentPart[]): void;
+  /** Sends several at the same time. `onSent` is waited for. */
+  send(
+    parts: AsyncIterable<OutgoingPart>,
+    plan: Pick<UploadPlan, 'partSize'>,
+    onSent: (part: SentPart) => Promise<void>,
+  ): Promise<void>;
+  /** Makes an object of what was taken and sent, as `put` does. */
+  complete(): Promise<PutResult>;
+  /** The object of so many bytes that it has become already, if it has: then it is there under its key. */
+  became(size: number): Promise<PutResult | undefined>;
+  /**
+   * Removes what was sent.
+   * @returns the error that it is for, with what could not be removed in its hint
+   */
+  discard(error: unknown): Promise<unknown>;
+}
+
 /** Throws as the store's methods do; `store_refused` where the store doesn't say or do it. */
 export interface UploadKeeping {
   /** Uploads of keys that begin with `prefix`. Some stores (MinIO) know them by their whole key alone. */
@@ -234,6 +311,8 @@ export interface ObjectStore {
   unfinished(key: string, options?: { signal?: AbortSignal }): Promise<UnfinishedUpload[]>;
   /** Looking after unfinished uploads; absent where the store has no such thing. */
   readonly uploads?: UploadKeeping;
+  /** Uploads that a later run can go on with; absent where the store has no such thing. */
+  readonly resumable?: ResumableUploads;
   /** Looking after older versions; absent where the store has no such thing. */
   readonly versions?: VersionKeeping;
   /** Digests that the store keeps, for a check without any key. Empty where it keeps none. */
@@ -511,6 +590,8 @@ export interface Encryptor {
   readonly begin?: (context: Pairs, plaintextSize?: number) => Promise<BegunMessage>;
   /** Ciphertext bytes for plaintext bytes: exact, or bounds for signed messages and where KMS wraps the data key. */
   ciphertextSize(plaintextSize: number, context: Readonly<Record<string, string>>): SizeEstimate;
+  /** Messages that one run may begin and another one end; absent where they are none. Gateways have no use for them. */
+  readonly resumable?: ResumableMessages;
   /** Where keys are read again from time to time: the encryptor with those of now, which keeps them. */
   readonly pinned?: () => Encryptor;
 }
@@ -526,6 +607,53 @@ export interface BegunMessage {
    * @throws SealdropError through the iterator only: `source_changed`, `too_large`
    */
   encrypt(source: ByteSource): ByteSource;
+}
+
+/** What a later run needs to go on with a message. It opens that one message. */
+export interface KeptMessage {
+  /** As it was sealed, byte for byte. */
+  readonly header: Uint8Array;
+  readonly dataKey: Secret<Uint8Array>;
+}
+
+/** Messages of a plaintext of known size, whose frames are sealed one by one. */
+export interface ResumableMessages {
+  /** Bytes of the longest frame that there can be. */
+  readonly frameSize: number;
+  /**
+   * Every call makes a new data key and message id and seals one header with them.
+   * @throws SealdropError what the wrapping key throws, `usage`, `reserved_context`, `too_large`
+   */
+  begin(context: Pairs, plaintextSize: number): Promise<ResumableMessage>;
+  /**
+   * The message that an earlier run began. Undefined where `begin` would not have made it of the same: another suite, frame
+   * length or context; and where header and data key do not belong together. Whom it is wrapped for, the caller compares.
+   */
+  reopen(kept: KeptMessage, context: Pairs, plaintextSize: number): Promise<ResumableMessage | undefined>;
+}
+
+export interface ResumableMessage {
+  readonly kept: KeptMessage;
+  /** Bytes of the whole message. */
+  readonly size: number;
+  /** At least one. */
+  readonly frames: number;
+  /** @param index from 0 */
+  frame(index: number): FramePlace;
+  /**
+   * The bytes of a frame, in pieces. Frames have nonces of their own: **whatever is sealed as one frame, in this run or in
+   * another, must always be the same plaintext**. The caller sees to it.
+   */
+  seal(index: number, plaintext: Uint8Array): Iterable<Uint8Array>;
+  /** Forgets the key. */
+  close(): void;
+}
+
+/** Bytes, from the first to behind the last: in the message, and of the plaintext. */
+export interface FramePlace {
+  readonly begin: number;
+  readonly end: number;
+  readonly plaintext: { readonly begin: number; readonly end: number };
 }
 
 /** For something that has to be of one piece, though the keys may be read again meanwhile. */

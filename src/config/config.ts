@@ -42,6 +42,8 @@ export interface Config {
   readonly vaults: ReadonlyMap<string, VaultConfig>;
   readonly keys: KeyConfig;
   readonly defaults: StoreSettings;
+  /** Bytes from which on an interrupted transfer can be gone on with. */
+  readonly resumeFrom?: number | undefined;
 }
 
 export interface LoadedConfig {
@@ -111,6 +113,7 @@ export async function parseConfig(bytes: Uint8Array, path: string, shown = path)
 }
 
 function configOf({ vaults = {}, keys = {}, defaults = {} }: ConfigDocument, folder: string): Config {
+  const { resumeFrom, ...ofStores } = defaults;
   const from = (path: string) => {
     // No shell has seen it.
     if (path.startsWith('~/')) return join(homeFolder(), path.slice(2));
@@ -136,7 +139,8 @@ function configOf({ vaults = {}, keys = {}, defaults = {} }: ConfigDocument, fol
       ...(keySet !== undefined && { keySet: key(keySet) }),
       ...(names as KeyConfig),
     },
-    defaults: settingsOf(defaults, from),
+    defaults: settingsOf(ofStores, from),
+    ...(resumeFrom !== undefined && { resumeFrom }),
   };
 }
 
@@ -147,7 +151,7 @@ function sseOf(text: string | undefined): Pick<StoreSettings, 'sse'> {
   return { sse: { kind: 'aws:kms', ...(keyId !== '' && { keyId }) } };
 }
 
-type StoreDocument = NonNullable<ConfigDocument['defaults']>;
+type StoreDocument = Omit<NonNullable<ConfigDocument['defaults']>, 'resumeFrom'>;
 
 function settingsOf(document: StoreDocument, from: (path: string) => string): StoreSettings {
   const { provider, endpointUrl, region, profile, account, caBundle, ...rest } = document;
@@ -161,10 +165,12 @@ function settingsOf(document: StoreDocument, from: (path: string) => string): St
 
 /** Of two files, the second goes before the first; a vault is taken whole. */
 function over(first: Config, second: Config): Config {
+  const { resumeFrom = first.resumeFrom } = second;
   return {
     vaults: new Map([...first.vaults, ...second.vaults]),
     keys: { ...first.keys, ...second.keys },
     defaults: layered(first.defaults, second.defaults),
+    ...(resumeFrom !== undefined && { resumeFrom }),
   };
 }
 

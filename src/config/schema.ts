@@ -123,9 +123,16 @@ const parts = {
     .describe('Vaults by name'),
   keys: keys.optional(),
   defaults: z
-    .strictObject(store)
+    .strictObject({
+      ...store,
+      resumeFrom: z
+        .int()
+        .min(0)
+        .optional()
+        .describe('Bytes from which on an interrupted transfer can be gone on with. Default: 64 MiB'),
+    })
     .optional()
-    .describe('Of the store, for every vault that does not say otherwise'),
+    .describe('Of the store, for every vault that does not say otherwise; and of transfers'),
 };
 
 /** What the command reads; deployments are `cdk deploy`'s, and a mistake there stops nothing here. */

@@ -1,6 +1,5 @@
 /** One multipart upload, from its beginning to its completion or removal. */
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -12,14 +11,14 @@ import {
   type CreateMultipartUploadCommandInput,
 } from '@aws-sdk/client-s3';
 import { SealdropError, throwIfAborted } from '../errors.js';
-import type { PutOptions } from '../ports.js';
+import type { PutOptions, SentPart } from '../ports.js';
 import { printable } from '../printable.js';
 import { isUnguarded, isWhatWasSent, writeVisibly, type ConditionHeaders } from './conditional.js';
+import { crc32OfAll } from './crc32.js';
 import type { Part } from './cut-parts.js';
 import {
   BY_CRC32,
   checkFor,
-  crc32Text,
   prove,
   resentIfCorrupted,
   verdict,
@@ -58,8 +57,7 @@ export class MultipartUpload {
   readonly #replaces: boolean;
   readonly id: string;
   readonly #check: Check;
-  readonly #parts: CompletedPart[] = [];
-  #crc32 = 0;
+  readonly #parts: (CompletedPart & { size: number })[] = [];
   size = 0;
   /** The weakest that any part was checked by. */
   checked: Checked | undefined;
@@ -122,28 +120,57 @@ export class MultipartUpload {
     return made(asked.id, agreed ? BY_CRC32 : check);
   }
 
-  /** To be called in the order of the parts; resolves when the store has the part. */
-  async send({ number, body }: Pick<Part, 'number' | 'body'>, signal: AbortSignal): Promise<void> {
-    this.size += body.length;
-    if (this.#check.by === 'crc32') this.#crc32 = crc32(body, this.#crc32);
+  /** @param agreed what it says of itself, of one that was begun before with the same options */
+  static reopen(
+    bucket: S3Bucket,
+    key: string,
+    options: PutOptions,
+    { id, agreed }: { id: string; agreed: string },
+  ): MultipartUpload {
+    const usual = checkFor(bucket.endpoint, bucket.checksum, bucket.sse);
+    const check = usual.negotiable && agreed === BY_CRC32.by ? BY_CRC32 : usual;
+    return new MultipartUpload(bucket, key, options, { id, check, replaces: false });
+  }
+
+  /** What the store checks parts by. */
+  get agreed(): string {
+    return this.#check.by;
+  }
+
+  /** Resolves when the store has the part. */
+  async send({ number, body }: Pick<Part, 'number' | 'body'>, signal: AbortSignal): Promise<SentPart> {
     const proof = await prove(body, this.#check);
     const { address } = askedOf(this.#bucket, this.#key);
-    await resentIfCorrupted(async () => {
+    return resentIfCorrupted(async () => {
       const part = { ...this.#sealed, PartNumber: number, Body: body, ...proof.headers };
       const command = withPayloadHash(new UploadPartCommand(part), proof.payloadHash);
       const answer = await this.#mapped(() => this.#bucket.client.send(command, uploading(signal)));
       if (answer.ETag === undefined)
         throw notS3(askedOf(this.#bucket, this.#key), 'took a part without an ETag');
       const checked = verdict(address, this.#check, proof, answer);
-      if (this.checked === undefined || checked === 'size') this.checked = checked;
-      this.encryption = encryptionOf(answer);
       const { ChecksumCRC32 } = proof.headers;
-      this.#parts[number - 1] = {
-        PartNumber: number,
-        ETag: answer.ETag,
-        ...(ChecksumCRC32 && { ChecksumCRC32 }),
+      const encryption = encryptionOf(answer);
+      const sent = {
+        ...{ number, size: body.length, etag: unquoted(answer.ETag), checked },
+        ...(ChecksumCRC32 !== undefined && { crc32: ChecksumCRC32 }),
+        ...(encryption !== undefined && { encryption }),
       };
+      this.take(sent);
+      return sent;
     });
+  }
+
+  /** A part that the store has: it will be one of the object's. */
+  take({ number, size, etag, crc32, checked, encryption }: SentPart): void {
+    this.size += size;
+    if (this.checked === undefined || checked === 'size') this.checked = checked;
+    this.encryption = encryption;
+    this.#parts[number - 1] = {
+      PartNumber: number,
+      ETag: quoted(etag),
+      ...(crc32 !== undefined && { ChecksumCRC32: crc32 }),
+      size,
+    };
   }
 
   /** Bytes of the object under the key, if it is still the one with this ETag. They stay inside the store. */
@@ -166,7 +193,7 @@ export class MultipartUpload {
     const answer = await this.#mapped(() => this.#bucket.client.send(command, uploading(signal)));
     if (answer.CopyPartResult?.ETag === undefined)
       throw notS3(askedOf(this.#bucket, this.#key), 'copied a part without an ETag');
-    this.#parts[number - 1] = { PartNumber: number, ETag: answer.CopyPartResult.ETag };
+    this.#parts[number - 1] = { PartNumber: number, ETag: answer.CopyPartResult.ETag, size: length };
   }
 
   async complete(signal: AbortSignal): Promise<Completed> {
@@ -194,11 +221,11 @@ export class MultipartUpload {
     this.unguarded = isUnguarded(this.#options.condition, headers);
     const command = new CompleteMultipartUploadCommand({
       ...this.#sealed,
-      MultipartUpload: { Parts: this.#parts },
+      MultipartUpload: { Parts: this.#parts.map(({ size: _size, ...part }) => part) },
       // Of nothing there is none to compare (MinIO computes another).
       ...(this.#check.by === 'crc32' &&
         this.size > 0 && {
-          ChecksumCRC32: crc32Text(this.#crc32),
+          ChecksumCRC32: crc32OfAll(this.#parts.map(({ ChecksumCRC32: crc32, size }) => ({ crc32, size }))),
           ChecksumType: 'FULL_OBJECT',
         }),
       ...headers,

@@ -152,12 +152,19 @@ async function putInParts(
       await upload.send(part, signal).finally(() => pool.give(part.buffer));
       parallelism.ended(part.body.length);
     });
-    // Before it replaces anything. What a bucket does by itself, not every store says of parts.
-    const { sse } = bucket;
-    if (sse?.kind !== 'bucket' && !isEncryptedAs(sse, upload.encryption))
-      throw notEncrypted(askedOf(bucket, key).address, sse!);
+    assertPartsEncrypted(job, upload);
   }).finally(() => bucket.underWay.count--);
   return confirmed(job, upload, completed);
+}
+
+/**
+ * Before it replaces anything. What a bucket does by itself, not every store says of parts.
+ * @throws SealdropError `store_refused`
+ */
+export function assertPartsEncrypted({ bucket, key }: Job, { encryption }: MultipartUpload): void {
+  const { sse } = bucket;
+  if (sse?.kind !== 'bucket' && !isEncryptedAs(sse, encryption))
+    throw notEncrypted(askedOf(bucket, key).address, sse!);
 }
 
 async function* from(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<Part> {
@@ -165,7 +172,8 @@ async function* from(first: Part, rest: AsyncIterable<Part>): AsyncGenerator<Par
   yield* rest;
 }
 
-async function confirmed(job: Job, upload: MultipartUpload, completed: Completed): Promise<PutResult> {
+/** What is there after the completion. @throws SealdropError `upload_corrupted`, `store_refused` */
+export async function confirmed(job: Job, upload: MultipartUpload, completed: Completed): Promise<PutResult> {
   const head = await assertStoredSize(job, upload.size);
   await assertEncrypted(job, head?.encryption ?? upload.encryption).catch(async (error: unknown) => {
     // What was replaced by it is gone: the bytes, which were proven, are all that there is of it.

@@ -46,11 +46,14 @@ export async function replaceMetadata(
 async function copyParts(job: Job, upload: MultipartUpload, before: ObjectInfo): Promise<void> {
   const { bucket, key, signal } = job;
   // There is no copying of nothing.
-  if (before.size === 0) return upload.send({ number: 1, body: Buffer.alloc(0) }, signal);
+  if (before.size === 0) {
+    await upload.send({ number: 1, body: Buffer.alloc(0) }, signal);
+    return;
+  }
   const ranges = planCopy(before.size, before.etag, bucket.traits);
   const copy = async (range: CopyRange) => orChanged(bucket, key, upload.copy(range, before, signal));
   // They take no memory here, and no time that more of them would save: the store does the work.
-  return inParallel(
+  await inParallel(
     job,
     ranges,
     new Parallelism({ wanted: bucket.concurrency ?? 4, memory: () => 0, partSize: 1 }),

@@ -26,6 +26,7 @@ import { storedChecksums } from './s3-checksums.js';
 import { connect, IDLE_TIMEOUT, type ClientOptions } from './s3-client.js';
 import { getObject } from './s3-get.js';
 import { listObjects, listUnfinished } from './s3-list.js';
+import { resumableUploads } from './s3-resume.js';
 import { uploadKeeping } from './s3-uploads.js';
 import { putObject } from './s3-put.js';
 import { removeObject } from './s3-remove.js';
@@ -76,6 +77,7 @@ interface SignalOption {
 class S3Store implements ObjectStore {
   readonly kind = 's3';
   readonly uploads = uploadKeeping((options) => this.#open(options));
+  readonly resumable = resumableUploads((options) => this.#open(options));
   readonly versions = versionKeeping((options) => this.#open(options));
   readonly #options: S3StoreOptions;
   #opened: Promise<S3Bucket> | undefined;

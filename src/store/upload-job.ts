@@ -114,7 +114,7 @@ export async function headWhenThere(bucket: S3Bucket, key: string): Promise<Obje
   }
 }
 
-function withLeftover(error: unknown, { bucket, key }: Job, id: string): SealdropError {
+export function withLeftover(error: unknown, { bucket, key }: Job, id: string): SealdropError {
   const ours = isSealdropError(error) ? error : undefined;
   const left = `an unfinished upload with id ${printable(id)} stays at the store under ${printable(askedOf(bucket, key).address)}: remove it when the store can be reached`;
   return new SealdropError(

@@ -7,6 +7,7 @@ export class DurableLines {
   readonly #handle: FileHandle;
   readonly #path: string;
   #lines = '';
+  #durable = false;
   #turn: Promise<unknown> = Promise.resolve();
   #failure: SealdropError | undefined;
 
@@ -32,9 +33,18 @@ export class DurableLines {
     }
   }
 
-  /** @param line without its end. Resolves when it is durable. @throws SealdropError `target_unwritable` */
-  async add(line: string): Promise<void> {
+  /** Behind what a file has, which was opened for appending. */
+  static of(handle: FileHandle, path: string): DurableLines {
+    return new DurableLines(handle, path);
+  }
+
+  /**
+   * @param line without its end. Resolves when it is durable; `passing`: when it outlives this process
+   * @throws SealdropError `target_unwritable`
+   */
+  async add(line: string, { passing = false } = {}): Promise<void> {
     this.#lines += `${line}\n`;
+    this.#durable ||= !passing;
     // What comes while one write is under way is written together after it.
     const turn = this.#turn.then(async () => this.#write());
     this.#turn = turn.catch(() => undefined);
@@ -43,11 +53,13 @@ export class DurableLines {
 
   async #write(): Promise<void> {
     const lines = this.#lines;
+    const durable = this.#durable;
     this.#lines = '';
+    this.#durable = false;
     try {
       if (this.#failure === undefined && lines !== '') {
         await this.#handle.appendFile(lines);
-        await this.#handle.datasync();
+        if (durable) await this.#handle.datasync();
       }
     } catch (cause) {
       this.#failure = unwritable(this.#path, cause);

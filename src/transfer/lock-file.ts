@@ -1,12 +1,12 @@
 /** A file that says who is changing another one: `.NAME.sealdrop-lock` beside it, made by one alone and soon gone. */
 import { createHash, randomUUID } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync, rmSync } from 'node:fs';
-import { link, lstat, rename, unlink, writeFile } from 'node:fs/promises';
+import { link, lstat, rename, unlink, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
-import { hostId, isRunning } from '../processes.js';
+import { bornAt, hostId, isRunning } from '../processes.js';
 import { realTarget } from '../real-path.js';
 import { beginningOf, unwritable } from './target.js';
 
@@ -19,21 +19,30 @@ export interface FileLock {
 interface Holder {
   readonly pid: number;
   readonly host: string;
+  /** Of one that is held for as long as its process lives: when that began. */
+  readonly born?: string;
 }
 
 /** Far longer than any change takes: whoever has been at it for so long is there no more. */
 const ABANDONED_MS = 10 * 60_000;
 const PATIENCE_MS = 10_000;
+/** Of one that is held for long: elsewhere its age says whether somebody is there. */
+const RENEWED_MS = 60_000;
 
 /**
  * Waits while somebody else has it. It ends with the process, but for one that is killed: then it is taken over, at once
  * on the same machine, by its age on another.
+ * @param options `long`: as long as the process lives, nobody of the same machine takes it over, whatever its age is
  * @throws SealdropError `precondition_failed` (retryable) where they don't let go of it, `target_unwritable`, `disk_full`
  */
-export async function holdLock(path: string, { patience = PATIENCE_MS } = {}): Promise<FileLock> {
+export async function holdLock(
+  path: string,
+  { patience = PATIENCE_MS, long = false } = {},
+): Promise<FileLock> {
   const real = await realTarget(path);
   const lock = join(dirname(real), lockName(basename(real)));
-  const mine = JSON.stringify({ pid: process.pid, host: hostId(), id: randomUUID() });
+  const born = long ? { born: bornAt(process.pid) ?? '' } : {};
+  const mine = JSON.stringify({ pid: process.pid, host: hostId(), id: randomUUID(), ...born });
   for (const end = Date.now() + patience; !(await make(lock, mine, path)); await sleep(20)) {
     if ((await removeAbandoned(lock)) || Date.now() < end) continue;
     throw new SealdropError('precondition_failed', `${printable(path)} is being changed by somebody else`, {
@@ -41,7 +50,7 @@ export async function holdLock(path: string, { patience = PATIENCE_MS } = {}): P
       hint: `run this again; if nobody else is at it, remove ${printable(lock)}`,
     });
   }
-  return held(lock, mine, path);
+  return held(lock, mine, path, long);
 }
 
 /** Names have 255 bytes at most; a long one is told from others that begin so by a digest. */
@@ -51,13 +60,18 @@ function lockName(name: string): string {
   return `.${isLong ? `${beginningOf(name)}.${digest()}` : name}.sealdrop-lock`;
 }
 
-function held(lock: string, mine: string, path: string): FileLock {
+function held(lock: string, mine: string, path: string, long: boolean): FileLock {
   // A second signal ends the process at once.
   const onExit = () => {
     if (isHeld()) rmSync(lock, { force: true });
   };
   process.on('exit', onExit);
   const isHeld = () => readLock(lock) === mine;
+  const renew = () => {
+    const now = new Date();
+    if (isHeld()) utimes(lock, now, now).catch(() => undefined);
+  };
+  const renewal = long ? setInterval(renew, RENEWED_MS).unref() : undefined;
   return {
     async assertHeld() {
       if (isHeld()) return;
@@ -67,6 +81,7 @@ function held(lock: string, mine: string, path: string): FileLock {
       });
     },
     async release() {
+      clearInterval(renewal);
       if (isHeld()) await unlink(lock).catch(() => undefined);
       process.off('exit', onExit);
     },
@@ -104,9 +119,10 @@ async function removeAbandoned(lock: string): Promise<boolean> {
 
 async function isAbandoned(lock: string, content: string): Promise<boolean> {
   const age = Date.now() - ((await lstat(lock).catch(() => undefined))?.mtimeMs ?? Date.now());
-  if (age > ABANDONED_MS) return true;
-  const { pid = 0, host } = holderIn(content);
-  return host === hostId() && !isRunning(pid);
+  const { pid = 0, host, born } = holderIn(content);
+  const isGone = host === hostId() && !isRunning(pid);
+  if (born === undefined || host !== hostId()) return isGone || age > ABANDONED_MS;
+  return isGone || born !== (bornAt(pid) ?? '');
 }
 
 /** One that is being written says nothing yet. */

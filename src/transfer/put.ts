@@ -112,12 +112,12 @@ export async function put(job: PutJob): Promise<PutReport> {
 }
 
 /** An envelope that is not bound to its key carries the user's own pairs alone: other readers have to know them all. */
-function contextOf(job: PutJob): Readonly<Record<string, string>> {
+export function contextOf(job: PutJob): Readonly<Record<string, string>> {
   if (job.encryptor.begin !== undefined) return objectContext(undefined, job.context);
   return messageContext(job, job.source.stats);
 }
 
-function metadataOf(job: PutJob, begun: BegunMessage | undefined): Metadata {
+export function metadataOf(job: PutJob, begun?: BegunMessage): Metadata {
   const { source, encryptor, sourceToken } = job;
   const stats = job.preserve === true ? source.stats : undefined;
   const mtime = stats && keptPairs(stats)[MTIME_PAIR];

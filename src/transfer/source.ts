@@ -1,6 +1,6 @@
 /** Where plaintext comes from: a file that must stay as it is while it is read, or a stream. */
 import { constants, type BigIntStats } from 'node:fs';
-import { lstat, open, type FileHandle } from 'node:fs/promises';
+import { lstat, open, realpath, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SealdropError, systemCode } from '../errors.js';
 import { walkTo } from '../held-folder.js';
@@ -22,6 +22,17 @@ export interface Source {
 export interface FileSource extends Source {
   readonly size: number | undefined;
   readonly stats: BigIntStats;
+  /** Of a regular file: in place of `read`, for whoever knows where to begin. */
+  readonly pieces?: FilePieces;
+}
+
+export interface FilePieces {
+  /** Absolute, with no link in it. */
+  path(): Promise<string>;
+  /** Fills a buffer with what begins there. @throws SealdropError `source_changed` where the file ends before */
+  fill(buffer: Uint8Array, position: number): Promise<void>;
+  /** When all was read. @throws SealdropError `source_changed` where it is not the file that it was any more */
+  assertSame(): Promise<void>;
 }
 
 export interface FileSourceOptions {
@@ -46,10 +57,12 @@ export async function openFileSource(at: string, options: FileSourceOptions = {}
         hint: 'put -r takes directories; sealdrop serve watches one',
       });
     const regular = stats.isFile();
+    const file = { at, path, follow, stats: regular ? stats : undefined };
     return {
       stats,
       size: regular ? Number(stats.size) : undefined,
-      read: () => readFile(handle, { at, path, follow, stats: regular ? stats : undefined }),
+      read: () => readFile(handle, file),
+      ...(regular && { pieces: piecesOf(handle, { ...file, stats }) }),
       close: () => handle.close(),
     };
   } catch (error) {
@@ -107,14 +120,25 @@ function unreadable(path: string, cause: unknown): SealdropError {
 }
 
 /** Bytes of a file; a regular one must be the same file with the same size and times when all was read. */
-async function* readFile(
-  handle: FileHandle,
-  { at, path, follow, stats }: { at: string; path: string; follow: boolean; stats?: BigIntStats },
-): AsyncGenerator<Buffer> {
+async function* readFile(handle: FileHandle, file: OpenedFile): AsyncGenerator<Buffer> {
+  const { stats } = file;
   // One byte more than there should be, so that a second read finds the end.
   const size = stats === undefined ? READ_SIZE : Math.min(READ_SIZE, Number(stats.size) + 1);
   yield* stats === undefined ? readOn(handle, size) : readAhead(handle, size);
-  if (stats === undefined) return;
+  if (stats !== undefined) await assertSame(handle, { ...file, stats });
+}
+
+interface OpenedFile {
+  readonly at: string;
+  /** What messages call it. */
+  readonly path: string;
+  readonly follow: boolean;
+  readonly stats?: BigIntStats | undefined;
+}
+
+type RegularFile = OpenedFile & { readonly stats: BigIntStats };
+
+async function assertSame(handle: FileHandle, { at, path, follow, stats }: RegularFile): Promise<void> {
   if (!sameState(stats, await handle.stat({ bigint: true }))) throw changed(path, 'was written to');
   // A link that is followed may lead elsewhere by now; what was read is still one whole file.
   if (!follow && !sameState(stats, await statOrNothing(at)))
@@ -146,6 +170,20 @@ async function* readAhead(handle: FileHandle, size: number): AsyncGenerator<Buff
     yield buffer.subarray(0, bytesRead);
     spare = buffer;
   }
+}
+
+function piecesOf(handle: FileHandle, file: RegularFile): FilePieces {
+  return {
+    path: async () => realpath(file.at),
+    async fill(buffer, position) {
+      for (let at = 0; at < buffer.length;) {
+        const { bytesRead } = await handle.read(buffer, at, buffer.length - at, position + at);
+        if (bytesRead === 0) throw changed(file.path, 'became shorter');
+        at += bytesRead;
+      }
+    },
+    assertSame: async () => assertSame(handle, file),
+  };
 }
 
 export function sameState(a: BigIntStats, b: BigIntStats | undefined): boolean {

@@ -34,7 +34,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const put = ['put', 'source', 's3://killed/object', '--public-key', 'public_key.pem', '--part-size', '5MiB'];
+const put = [
+  ...['put', 'source', 's3://killed/object', '--public-key', 'public_key.pem'],
+  ...['--part-size', '5MiB', '--no-resume'],
+];
 const get = ['get', 's3://killed/object', 'opened', '--private-key', 'private_key.pem'];
 
 async function uploads() {

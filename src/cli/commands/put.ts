@@ -6,8 +6,10 @@ import { SealdropError } from '../../errors.js';
 import type { Encryptor } from '../../ports.js';
 import { printable, shellQuoted } from '../../printable.js';
 import { objectContext } from '../../transfer/context.js';
-import { ManifestWriter } from '../../transfer/manifest.js';
-import { counted, put, type PutReport } from '../../transfer/put.js';
+import { ManifestWriter, type ManifestEntry } from '../../transfer/manifest.js';
+import { counted } from '../../transfer/put.js';
+import { putResumably } from '../../transfer/resume/put.js';
+import type { ResumedPutReport } from '../../transfer/resume/run.js';
 import { openFileSource, streamSource, type Source } from '../../transfer/source.js';
 import { streamTarget } from '../../transfer/target.js';
 import { forEach, openOutput, type Environment } from '../command.js';
@@ -16,6 +18,7 @@ import { formatBytes, type Output } from '../output.js';
 import { warnOfPrivateKey } from '../private-key-warning.js';
 import { startProgress } from '../progress.js';
 import { putTrees } from '../put-tree.js';
+import { noResumeOption, resumeFrom, sayOfResuming, sentNow } from '../resuming.js';
 import { assertDistinct } from '../targets.js';
 import { assertCarries, assertTakes, newVaultFor } from '../../transfer/unbound-format.js';
 import * as tree from '../tree-options.js';
@@ -72,7 +75,7 @@ export function putCommand(environment: Environment): Command {
     'pair to keep, readable and authenticated, with the message; may be repeated',
   );
   tree.treeOptions(command, 'take directories with all that is in them');
-  tree.localTreeOptions(tree.resumeOption(command));
+  tree.localTreeOptions(noResumeOption(tree.resumeOption(command)));
   tree.preserveOption(command, 'keep modification times and permissions');
   shared.encryptOptions(shared.instructionOption(shared.formatOption(command)));
   shared.transferOptions(shared.storeOptions(command));
@@ -245,10 +248,14 @@ async function putOne(
   const key = vault.key === '' || vault.key.endsWith('/') ? vault.key + basename(resolve(name)) : vault.key;
   const source = await openSource(name);
   if (name !== '-') await assertDistinct(name, store.address(key));
-  const progress = startProgress(output, printable(basename(name)));
-  if (source.size !== undefined) progress.total(source.size);
+  const start = () => {
+    const started = startProgress(output, printable(basename(name)));
+    if (source.size !== undefined) started.total(source.size);
+    return started;
+  };
+  let progress = start();
   try {
-    const report = await put({
+    const job = {
       source,
       store,
       key,
@@ -257,9 +264,18 @@ async function putOne(
       expectedSize: options.expectedSize,
       overwrite: options.overwrite,
       preserve: options.preserve,
-      record: manifest && (async (entry) => manifest.add(entry)),
+      record: manifest && (async (entry: ManifestEntry) => manifest.add(entry)),
       signal: environment.signal,
-      onProgress: (bytes) => progress.done(bytes),
+      onProgress: (bytes: number) => progress.done(bytes),
+    };
+    const report = await putResumably(job, {
+      from: resumeFrom(options, environment),
+      onEvent: (event) => {
+        // A line among those of the bar would be written over.
+        progress.stop();
+        sayOfResuming(event, abortOf(store.address(key)), output);
+        if (event.kind !== 'kept') progress = start();
+      },
     });
     progress.stop();
     warnOfPrivateKey(name, output);
@@ -273,9 +289,12 @@ async function openSource(name: string): Promise<Source> {
   return name === '-' ? streamSource(process.stdin) : openFileSource(name);
 }
 
+const abortOf = (address: string): string =>
+  `sealdrop uploads abort ${shellQuoted(address)} --key --older-than 0`;
+
 function say(
   name: string,
-  report: PutReport,
+  report: ResumedPutReport,
   { vault, encryptor, output }: Pick<PutContext, 'vault' | 'encryptor' | 'output'>,
 ): void {
   const address = vault.store.address(report.key);
@@ -289,15 +308,16 @@ function say(
       etag: report.etag,
       version: report.version,
       checked: report.checked,
+      resumed: report.resumed,
       recipients: describeRecipients(encryptor),
       unfinishedUploads: report.unfinished,
     },
-    `${printable(name)} -> ${printable(address)} (${formatBytes(report.plaintextSize)})`,
+    `${printable(name)} -> ${printable(address)} (${formatBytes(report.plaintextSize)}${sentNow(report)})`,
   );
   for (const { id, started } of report.unfinished)
     output.warn(
       `an unfinished upload of ${printable(address)} lies at the store${started ? ` since ${started.toISOString()}` : ''} (upload id ${printable(id)})`,
-      `it takes room until it is aborted, unless somebody is storing it just now: sealdrop uploads abort ${shellQuoted(address)} --key --older-than 0 (docs/stores.md, "Unfinished uploads")`,
+      `it takes room until it is aborted, unless somebody is storing it just now: ${abortOf(address)} (docs/stores.md, "Unfinished uploads")`,
     );
 }
 

@@ -34,13 +34,13 @@ export function trustCommand(environment: Environment): Command {
 }
 
 /** In words of the file. */
-function documentOf({ vaults, keys, defaults }: Config): object {
+function documentOf({ vaults, keys, defaults, resumeFrom }: Config): object {
   return {
     vaults: [...vaults].map(([name, { settings, sseKeyFile, ...rest }]) => ({
       ...{ name, ...rest, ...storeOf(settings) },
       ...(sseKeyFile !== undefined && { sse: 'c', sseKeyFile }),
     })),
-    defaults: storeOf(defaults),
+    defaults: { ...storeOf(defaults), ...(resumeFrom !== undefined && { resumeFrom }) },
     ...{ publicKeys: [], privateKeys: [], ...keys },
   };
 }
@@ -64,7 +64,7 @@ const WORDS: Readonly<Record<keyof KeyConfig, string>> = {
   keyNamespace: 'key namespace',
 };
 
-function linesOf({ vaults, keys, defaults }: Config): string[] {
+function linesOf({ vaults, keys, defaults, resumeFrom }: Config): string[] {
   const rows: [string, string][] = [];
   for (const [name, vault] of vaults) {
     const { address, binding, settings, sseKeyFile, format, commitmentPolicy, allowLegacy } = vault;
@@ -81,6 +81,7 @@ function linesOf({ vaults, keys, defaults }: Config): string[] {
     for (const value of [keys[field as keyof KeyConfig] ?? []].flat()) rows.push([what, value]);
   const common = said(defaults);
   if (common.length > 0) rows.push(['every store', common.join(' ')]);
+  if (resumeFrom !== undefined) rows.push(['resumes', `transfers from ${resumeFrom} bytes on`]);
   if (rows.length === 0) return ['  nothing for this command'];
   return rows.map(([what, value]) => `  ${what.padEnd(14)} ${printable(value)}`);
 }

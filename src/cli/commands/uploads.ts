@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Vault } from '../../config/settings.js';
 import type { UnfinishedUpload, UploadKeeping } from '../../ports.js';
 import { printable } from '../../printable.js';
+import { forgetUpload } from '../../transfer/resume/put.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import { confirm } from '../confirm.js';
 import * as shared from '../options.js';
@@ -33,7 +34,7 @@ const ABOUT = `
 
 An upload in parts that was broken off (the machine went down, the process was killed) takes room at the store until it
 is aborted, and no listing of objects shows it. MinIO tells of them by their whole key alone, never by a prefix: there
-name the key. Aborting one that is still running makes that one fail.`;
+name the key. Aborting one that is still running makes that one fail. What this machine keeps of a put, to go on with it, goes too.`;
 
 export function uploadsCommand(environment: Environment): Command {
   return new Command('uploads')
@@ -90,6 +91,7 @@ function abortCommand(environment: Environment): Command {
       if (asked && !(await confirm(question, environment.signal))) return output.note('nothing was aborted');
       await forEach(old, environment, output, async (upload) => {
         const aborted = options.dryRun === true ? undefined : await uploads.abort(upload, environment);
+        if (aborted !== undefined) await forgetUpload(vault.store, upload);
         say(upload, aborted, vault, output);
       });
     });

@@ -35,6 +35,22 @@ export interface EncryptorOptions {
 }
 
 export function createEncryptor(keys: WrappingKeys, options: EncryptorOptions = {}): Encryptor {
+  const { suite, frameLength } = framing(options);
+  return {
+    format: 'esdk',
+    recipients: keys.recipients,
+    encrypt: (source, context) => encryptMessage(source, { keys, suite, frameLength, context }),
+    ciphertextSize(plaintextSize, context) {
+      const header = headerLength(suite, context, keys.recipients);
+      const bytes = header + bodyLength(plaintextSize, frameLength) + footerLength(suite);
+      const slack = slackOf(suite, keys.recipients);
+      return slack === 0 ? { bytes, exact: true } : { bytes, exact: false, least: bytes - slack };
+    },
+  };
+}
+
+/** @throws SealdropError `usage` */
+export function framing(options: EncryptorOptions): Pick<MessageJob, 'suite' | 'frameLength'> {
   const wanted = options.suite ?? DEFAULT_SUITE;
   const suite = suiteById(wanted);
   if (suite === undefined)
@@ -47,17 +63,7 @@ export function createEncryptor(keys: WrappingKeys, options: EncryptorOptions = 
   const frameLength = options.frameLength ?? DEFAULT_FRAME_LENGTH;
   if (!Number.isInteger(frameLength) || frameLength < 1 || frameLength > MAX_FRAME_LENGTH)
     throw new SealdropError('usage', `the frame length must be 1 to ${MAX_FRAME_LENGTH} bytes`);
-  return {
-    format: 'esdk',
-    recipients: keys.recipients,
-    encrypt: (source, context) => encryptMessage(source, { keys, suite, frameLength, context }),
-    ciphertextSize(plaintextSize, context) {
-      const header = headerLength(suite, context, keys.recipients);
-      const bytes = header + bodyLength(plaintextSize, frameLength) + footerLength(suite);
-      const slack = slackOf(suite, keys.recipients);
-      return slack === 0 ? { bytes, exact: true } : { bytes, exact: false, least: bytes - slack };
-    },
-  };
+  return { suite, frameLength };
 }
 
 /** Source: AWS Encryption SDK specification, client-apis/client.md ("Commitment Policy"). */
@@ -77,20 +83,20 @@ function assertMayWrite(
   );
 }
 
-interface Job {
+export interface MessageJob {
   keys: WrappingKeys;
   suite: Suite;
   frameLength: number;
   context: Readonly<Record<string, string>>;
 }
 
-async function* encryptMessage(source: ByteSource, job: Job): AsyncGenerator<Buffer> {
+async function* encryptMessage(source: ByteSource, job: MessageJob): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   let material: NodeEncryptionMaterial | undefined;
   try {
-    assertContext(job);
-    material = await makeMaterial(job);
-    const { messageId, bytes, getCipher } = sealHeader(material, job.frameLength);
+    const begun = await beginMessage(job);
+    material = begun.material;
+    const { messageId, bytes, getCipher } = begun;
     const signer = getEncryptHelper(material).getSigner?.();
     signer?.update(bytes);
     yield bytes;
@@ -123,8 +129,16 @@ function* sealed(header: Buffer, content: Buffer, cipher: ReturnType<GetCipher>)
   yield cipher.getAuthTag();
 }
 
+/** A new data key, with the one header that is ever sealed under it. */
+export async function beginMessage(job: MessageJob) {
+  assertContext(job);
+  const material = await makeMaterial(job);
+  const header = sealHeader(material, job.frameLength);
+  return { material, ...header };
+}
+
 /** Half a character (a lone surrogate) has no UTF-8: two such names would become one, in a message that nothing opens. */
-function assertContext({ suite, context }: Job): void {
+function assertContext({ suite, context }: MessageJob): void {
   if (Object.hasOwn(context, PUBLIC_KEY_FIELD))
     throw new SealdropError('reserved_context', `the context name ${PUBLIC_KEY_FIELD} is reserved`);
   const isText = (value: unknown) => typeof value === 'string' && value.isWellFormed();
@@ -136,7 +150,7 @@ function assertContext({ suite, context }: Job): void {
     });
 }
 
-async function makeMaterial({ keys, suite, context }: Job): Promise<NodeEncryptionMaterial> {
+async function makeMaterial({ keys, suite, context }: MessageJob): Promise<NodeEncryptionMaterial> {
   const manager = new NodeDefaultCryptographicMaterialsManager(keys.keyring);
   return manager.getEncryptionMaterials({
     suite: new NodeAlgorithmSuite(suite.id),
@@ -147,7 +161,7 @@ async function makeMaterial({ keys, suite, context }: Job): Promise<NodeEncrypti
   });
 }
 
-function tooManyFrames(frameLength: number): SealdropError {
+export function tooManyFrames(frameLength: number): SealdropError {
   return new SealdropError('too_large', `a message with frames of ${frameLength} bytes cannot hold so much`, {
     hint: 'take a larger frame length',
   });

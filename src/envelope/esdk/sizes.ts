@@ -3,8 +3,8 @@ import type { Recipient, SizeEstimate } from '../../ports.js';
 import { FINAL_FRAME_HEADER_LENGTH, FRAME_HEADER_LENGTH, IV_LENGTH, TAG_LENGTH } from './format.js';
 import type { Suite } from './suites.js';
 
-const FRAME_OVERHEAD = FRAME_HEADER_LENGTH + TAG_LENGTH;
-const FINAL_OVERHEAD = FINAL_FRAME_HEADER_LENGTH + TAG_LENGTH;
+export const FRAME_OVERHEAD = FRAME_HEADER_LENGTH + TAG_LENGTH;
+export const FINAL_OVERHEAD = FINAL_FRAME_HEADER_LENGTH + TAG_LENGTH;
 /** The pair that a signed message's context carries beside the user's. */
 export const PUBLIC_KEY_FIELD = 'aws-crypto-public-key';
 
