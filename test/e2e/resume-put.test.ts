@@ -1,7 +1,7 @@
 /** A large put, killed where a proxy has counted 60 % of it: the same command goes on, and everybody opens what is stored. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -154,13 +154,17 @@ describe.each(wanted)('at %s', (name) => {
   });
 
   test('two at once: the second says that it could not be gone on with, and both end well', async () => {
+    let go = () => undefined as void;
+    const later = new Promise<void>((resolve) => (go = resolve));
+    proxy.add({ method: 'PUT', url: 'partNumber=9&', before: () => later });
     const first = start(put(), { cwd: folder, env });
-    for (; !existsSync(state) || readdirSync(state).length < 2; await sleep(5));
+    while (!proxy.requests.some((each) => each.includes('partNumber=9&'))) await sleep(5);
     const second = await run(...put());
     expect(second.code).toBe(0);
     expect(second.output).toContain(
       'this put could not be gone on with later: another put to this address is running',
     );
+    go();
     expect(await first.ended()).toBe(0);
     await expectOpens();
   });

@@ -3,11 +3,19 @@
 // Usage: npm run proof -- resume-put [MiB]
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { createReadStream, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { helpers } from '../helpers/outside-jest.mjs';
 import { makeFile, peakOf } from '../helpers/proof-parts.mjs';
 
@@ -30,6 +38,31 @@ const env = {
   XDG_STATE_HOME: join(folder, 'state'),
 };
 let failed = false;
+/** With its stream, so that a large object fits into memory. */
+const PROGRAM = `
+import sys
+import aws_encryption_sdk
+from aws_cryptographic_material_providers.mpl import AwsCryptographicMaterialProviders
+from aws_cryptographic_material_providers.mpl.config import MaterialProvidersConfig
+from aws_cryptographic_material_providers.mpl.models import CreateRawRsaKeyringInput, PaddingScheme
+
+message, target, key = sys.argv[1:]
+with open(key, "rb") as file:
+    private_key = file.read()
+keyring = AwsCryptographicMaterialProviders(config=MaterialProvidersConfig()).create_raw_rsa_keyring(
+    input=CreateRawRsaKeyringInput(
+        key_namespace="MyAppKeys",
+        key_name="S3RSAKey",
+        padding_scheme=PaddingScheme.OAEP_SHA256_MGF1,
+        private_key=private_key,
+    )
+)
+client = aws_encryption_sdk.EncryptionSDKClient()
+with open(message, "rb") as source, open(target, "wb") as out:
+    with client.stream(mode="d", source=source, keyring=keyring) as stream:
+        for chunk in stream:
+            out.write(chunk)
+`;
 
 try {
   const source = join(folder, 'source');
@@ -61,19 +94,12 @@ try {
   rmSync(target);
 
   const message = join(folder, 'message');
-  await ended(start('get', 's3://resume/object', message, '--format', 'plain'));
-  const job = {
-    ...{ op: 'decrypt', policy: 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT', hash: 'sha256', stream: true },
-    ...{ input: message, output: target },
-    keys: [{ namespace: 'MyAppKeys', name: 'S3RSAKey', privateKey: join(folder, 'private_key.pem') }],
-  };
-  writeFileSync(join(folder, 'jobs.json'), JSON.stringify([job]));
-  const driver = [
-    join(process.cwd(), 'test/interop/driver.py'),
-    join(folder, 'jobs.json'),
-    join(folder, 'results.json'),
-  ];
-  const python = spawn(await pythonWithSdk(4), driver, { stdio: 'inherit' });
+  const { Body } = await minio.client.send(new GetObjectCommand({ Bucket: 'resume', Key: 'object' }));
+  await pipeline(Body, createWriteStream(message));
+  const program = join(folder, 'open.py');
+  writeFileSync(program, PROGRAM);
+  const python = spawn(await pythonWithSdk(4), [program, message, target, join(folder, 'private_key.pem')]);
+  python.stderr.pipe(process.stderr);
   await new Promise((resolve) => python.once('close', resolve));
   check('the AWS Encryption SDK for Python opens it', (await sha256(target)) === digest);
 } finally {

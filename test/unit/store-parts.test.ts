@@ -3,6 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { randomBytes } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { isSealdropError } from '../../src/errors.js';
+import { crc32OfAll } from '../../src/store/crc32.js';
 import { BufferPool, cutParts } from '../../src/store/cut-parts.js';
 import { checkFor, crc32Text, prove, verdict } from '../../src/store/integrity.js';
 import { assertWithin, planCopy, planParts } from '../../src/store/part-plan.js';
@@ -237,4 +238,13 @@ describe('checks of parts', () => {
     const code = codeOf(() => (said = verdict('x', check, proof, answer)));
     expect(code === 'none' ? said : code).toBe(expected);
   });
+});
+
+test('the CRC32 of a whole comes from those of its pieces', () => {
+  const whole = randomBytes(100_000);
+  for (const sizes of [[100_000], [1, 99_999], [40_000, 40_000, 20_000], [65_536, 34_463, 1]]) {
+    let at = 0;
+    const pieces = sizes.map((size) => ({ crc32: crc32Text(crc32(whole.subarray(at, (at += size)))), size }));
+    expect(crc32OfAll(pieces)).toBe(crc32Text(crc32(whole)));
+  }
 });
