@@ -82,7 +82,7 @@ export class ResumableStore extends MemoryStore {
       await this.hooks.on?.('begin', 'after');
       return this.#upload(key, id, options);
     },
-    reopen: async (key, id, options) => this.#upload(key, id, options),
+    reopen: async (key, { id }, options) => this.#upload(key, id, options),
   };
 
   #upload(key: string, id: string, options: PutOptions): ResumableUpload {
@@ -104,6 +104,7 @@ export class ResumableStore extends MemoryStore {
     };
     return {
       id,
+      agreed: 'size',
       parts: async (): Promise<ListedPart[] | undefined> => {
         await this.hooks.on?.('parts', 'before');
         const parts = this.uploading.get(id)?.parts;
@@ -112,7 +113,7 @@ export class ResumableStore extends MemoryStore {
         );
       },
       take: (sent) => sent.forEach((part) => taken.set(part.number, part)),
-      send: async (parts, onSent) => {
+      send: async (parts, _plan, onSent) => {
         const running = new Set<Promise<void>>();
         let failure: { error: unknown } | undefined;
         try {
