@@ -54,7 +54,7 @@ describe.each(wanted)('at %s', (name) => {
 
   const put = (...more: string[]) => [
     ...['put', 'source', 's3://resume/object', '--public-key', 'public_key.pem'],
-    ...['--part-size', '5MiB', ...more],
+    ...['--part-size', '5MiB', '--parallel', '4', ...more],
   ];
   const run = async (...args: string[]) => runToEnd(args, { cwd: folder, env });
   const brokenOff = async (signal: NodeJS.Signals, share = 0.6) => {
