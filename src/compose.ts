@@ -25,7 +25,7 @@ import type {
 } from './config/settings.js';
 import { SealdropError } from './errors.js';
 import type { AwsSettings, Operations } from './operations.js';
-import type { BucketAdmin, Decryptor, Encryptor, Inspector, UnverifiedRanges } from './ports.js';
+import type { BucketAdmin, Decryptor, Encryptor, Inspector, Ranges, UnverifiedRanges } from './ports.js';
 import { printable } from './printable.js';
 import type { RawStore } from './raw-store.js';
 import { realTarget } from './real-path.js';
@@ -213,6 +213,29 @@ export async function openUnverifiedRanges(settings: DecryptSettings): Promise<U
   return createS3ecRanges({ keys: await openS3ecUnwrappingKeys(settings), commitmentPolicy, allowLegacy });
 }
 
+/**
+ * Parts of objects of either envelope: what can be authenticated is, what can't is left to `unverified`.
+ * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind; `usage` for the format `plain`
+ */
+export async function openRanges(settings: DecryptSettings): Promise<Ranges> {
+  const { format, commitmentPolicy, allowLegacy, maxWrappedKeys, maxFrameLength } = settings;
+  if (format === 'plain')
+    throw new SealdropError('usage', 'of plain objects there are no ranges: any tool for S3 reads those');
+  const { keyring, s3ec: keys } = await openUnwrapping(settings);
+  const { createAnyRanges } = await import('./envelope/any.js');
+  return createAnyRanges({
+    only: format === 's3ec-v2' ? 's3ec' : format,
+    async esdk() {
+      const { createRanges } = await import('./envelope/esdk/range.js');
+      return createRanges({ keyring, commitmentPolicy, maxWrappedKeys, maxFrameLength });
+    },
+    async s3ec() {
+      const { createS3ecRanges } = await import('./envelope/s3ec/range.js');
+      return createS3ecRanges({ keys, commitmentPolicy, allowLegacy });
+    },
+  });
+}
+
 export async function openInspector(): Promise<Inspector> {
   const { createAnyInspector } = await import('./envelope/any.js');
   const { esdkInspector } = await import('./envelope/esdk/inspect.js');
@@ -281,7 +304,7 @@ export const parts: Parts = {
   openRecipients: async (settings) => (await import('./compose-rewrap.js')).openRecipients(settings),
   openDecryptor,
   openInspector,
-  openUnverifiedRanges,
+  openRanges,
   openRewrapping,
   readPublicKeys,
   generateKeyPair,

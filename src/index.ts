@@ -4,11 +4,12 @@
  */
 import { Duplex, type Readable, type Writable } from 'node:stream';
 import { basename, resolve } from 'node:path';
-import { openDecryptor, openEncryptor, openVault } from './compose.js';
+import { openDecryptor, openEncryptor, openRanges, openVault } from './compose.js';
 import type { DecryptSettings, EncryptSettings, StoreSettings } from './config/settings.js';
-import type { ByteSource } from './ports.js';
-import { checkBinding, objectContext, type Binding } from './transfer/context.js';
+import type { ByteSource, MessageInfo, PlaintextRange } from './ports.js';
+import { checkBinding, objectContext, type Binding, type Bound } from './transfer/context.js';
 import { get as getObject, type OpenReport } from './transfer/get.js';
+import { openObject as openBoundObject } from './transfer/get-range.js';
 import { put as putObject, type PutReport } from './transfer/put.js';
 import { openFileSource, streamSource } from './transfer/source.js';
 import { openFileTarget, streamTarget } from './transfer/target.js';
@@ -100,6 +101,72 @@ export async function get(options: GetOptions): Promise<OpenReport> {
   }
 }
 
+export interface OpenObjectOptions extends DecryptSettings, StoreSettings, Partial<Binding> {
+  /** As in `GetOptions`. */
+  source: string;
+  signal?: AbortSignal;
+}
+
+export interface ReadableObject {
+  readonly info: MessageInfo;
+  readonly bound: Bound;
+  /** Bytes, by the size that the store says that the object has: proven by a range that reaches the end. */
+  readonly plaintextSize: number;
+  /**
+   * A part, as it comes: `{ first: 0, last: 99 }` (both included), `{ first: 100 }`, or `{ suffix: 50 }` for the last 50 bytes.
+   * Several may be read at a time.
+   * @throws SealdropError through the iterator: `usage` for a range that is none or begins behind the end, an integrity code,
+   * `source_changed` where the object was replaced. What came before was authenticated
+   */
+  read(range: PlaintextRange): ByteSource;
+  /** Lets go of the data key and the connections. */
+  close(): void;
+}
+
+/**
+ * Opens an object of which parts are wanted: one request, and one or two for each part, which fetch the frames that it lies
+ * in and nothing else. The data key is unwrapped once.
+ * @throws SealdropError as `get`; `usage` for objects whose parts cannot be authenticated: of s3ec (see
+ * `openUnverifiedRanges`), of one piece, signed
+ */
+export async function openObject(options: OpenObjectOptions): Promise<ReadableObject> {
+  const ranges = await openRanges(options);
+  const vault = await openVault(options.source, 'read', options);
+  const { store, key, binding, allowed } = vault;
+  try {
+    const job = { ...options, binding: options.binding ?? binding, allowed, store, key, ranges };
+    const { opened, bound } = await openBoundObject(job);
+    return {
+      ...{ info: opened.info, bound, plaintextSize: opened.plaintextSize },
+      async *read(range) {
+        yield* (await opened.range(range)).content;
+      },
+      close() {
+        opened.close();
+        store.close();
+      },
+    };
+  } catch (error) {
+    store.close();
+    throw error;
+  }
+}
+
+/**
+ * One part of an object, as it comes. For several of one object there is `openObject`.
+ * @throws SealdropError through the iterator: as `openObject` and its `read`
+ */
+export async function* openRange(
+  options: OpenObjectOptions & { range: PlaintextRange },
+): AsyncGenerator<Uint8Array> {
+  const object = await openObject(options);
+  try {
+    yield* object.read(options.range);
+  } finally {
+    object.close();
+  }
+}
+
 /** A transform from plaintext to one message. It names no vault key, so readers that require a binding refuse it. */
 export async function encryptStream(settings: EncryptSettings & { context?: Pairs }): Promise<Duplex> {
   const encryptor = await openEncryptor(settings);
@@ -124,6 +191,7 @@ export {
   openDecryptor,
   openEncryptor,
   openInspector,
+  openRanges,
   openUnverifiedRanges,
   openVault,
 } from './compose.js';

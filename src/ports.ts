@@ -709,6 +709,64 @@ export interface Decryptor {
 /** Of the plaintext, in bytes, as in HTTP: both included; without `last` to the end; or the last so many. */
 export type PlaintextRange = { readonly first: number; readonly last?: number } | { readonly suffix: number };
 
+/** An object as it lies at its store: every byte of it is of the same object, or there is an error. */
+export interface StoredObject extends ObjectParts {
+  /** Its first bytes, which have come already: all of it, where it is small. */
+  readonly beginning: Uint8Array;
+  /**
+   * Exactly these bytes, both included.
+   * @throws SealdropError through the iterator: `source_changed` (retryable) where it was replaced, what the store throws
+   */
+  fetch(first: number, last: number): ByteSource;
+}
+
+/** What a range turned out to be: first and last byte of the plaintext, both included. */
+export interface OpenedRange {
+  readonly first: number;
+  readonly last: number;
+  /**
+   * Only what was authenticated. May be read once.
+   * @throws SealdropError through the iterator: an integrity code, what `StoredObject.fetch` throws
+   */
+  readonly content: ByteSource;
+}
+
+/** A message whose header was opened: as many of its parts as are wanted, several at a time if need be. */
+export interface OpenedObject {
+  readonly info: MessageInfo;
+  /** By the size that the store says that the object has. A range that reaches the end proves it. */
+  readonly plaintextSize: number;
+  /**
+   * Fetches no more than the frames that the range lies in, and the final one where it is said from the end or reaches it.
+   * What is said from the end (`suffix`) is handed over only when the end was authenticated.
+   * @throws SealdropError `usage` for one that is none, or that begins behind the end; an integrity code; what
+   * `StoredObject.fetch` throws
+   */
+  range(range: PlaintextRange): Promise<OpenedRange>;
+  /** Overwrites the data key: nothing is opened after that. */
+  close(): void;
+}
+
+export interface OpenObjectCall {
+  /** As in `DecryptOptions`. */
+  accept?: (info: MessageInfo) => void;
+  allowed?: ReadPolicy | undefined;
+}
+
+/** Reads parts of objects. */
+export interface Ranges {
+  /** Whether the parts of it can be authenticated by themselves: an s3ec object has one tag, over the whole. */
+  authenticates(object: StoredObject): Promise<boolean>;
+  /**
+   * Unwraps the data key, once for all ranges.
+   * @throws SealdropError an integrity code; `usage` for a message whose parts cannot be authenticated by themselves; what
+   * the keys fail with
+   */
+  open(object: StoredObject, call?: OpenObjectCall): Promise<OpenedObject>;
+  /** For the others, by the same keys. */
+  unverified(): Promise<UnverifiedRanges>;
+}
+
 export interface UnverifiedRange {
   readonly info: MessageInfo;
   /** Of the plaintext: what will come. Both included. */

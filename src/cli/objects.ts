@@ -23,10 +23,20 @@ export async function headOne(
   { command, signal }: { command: string; signal: AbortSignal },
 ): Promise<ObjectInfo> {
   return store.head(key, { signal }).catch(async (error: unknown) => {
-    if (!isSealdropError(error) || error.code !== 'object_not_found') throw error;
-    // Whoever may not list is told what was found before.
-    if (!(await isAnythingBelow(store, `${key}/`, signal).catch(() => false))) throw error;
-    const hint = `it is a folder, with objects below it: sealdrop ${command} -r takes them all`;
-    throw new SealdropError(error.code, error.message, { cause: error, hint });
+    throw await withFolderHint(error, store, key, { command, signal });
   });
+}
+
+/** The same error, with `-r` as the way out where objects lie below a key that there is not. */
+export async function withFolderHint(
+  error: unknown,
+  store: ObjectStore,
+  key: string,
+  { command, signal }: { command: string; signal: AbortSignal },
+): Promise<unknown> {
+  if (!isSealdropError(error) || error.code !== 'object_not_found') return error;
+  // Whoever may not list is told what was found before.
+  if (!(await isAnythingBelow(store, `${key}/`, signal).catch(() => false))) return error;
+  const hint = `it is a folder, with objects below it: sealdrop ${command} -r takes them all`;
+  return new SealdropError(error.code, error.message, { cause: error, hint });
 }

@@ -16,11 +16,11 @@ import type {
   ObjectInfo,
   ObjectStore,
   PublicKeyInfo,
+  Ranges,
   ReadPolicy,
   Recipient,
   S3ecWrappingKey,
   ServerSideEncryption,
-  UnverifiedRanges,
 } from '../ports.js';
 import type { RawStore } from '../raw-store.js';
 import type { Secret } from '../secret.js';
@@ -184,8 +184,7 @@ export interface Parts {
   openInspector(): Promise<Inspector>;
   /** For whoever opens what is there and finds out from it which it needs: keys are read once. */
   openRewrapping(settings: DecryptSettings): Promise<Rewrapping>;
-  /** Of s3ec objects. */
-  openUnverifiedRanges(settings: DecryptSettings): Promise<UnverifiedRanges>;
+  openRanges(settings: DecryptSettings): Promise<Ranges>;
   /** The keys that `openEncryptor` would wrap to. */
   readPublicKeys(settings: EncryptSettings): Promise<PublicKeyInfo[]>;
   generateKeyPair(passphrase?: Secret): Promise<KeyPair>;

@@ -7,6 +7,7 @@ import type {
   Inspector,
   MessageInfo,
   ObjectParts,
+  Ranges,
 } from '../ports.js';
 import { ByteReader } from './byte-reader.js';
 import { beginsAsMessage, LOOKED_AT } from './esdk/beginning.js';
@@ -40,27 +41,52 @@ export function createAnyInspector(of: Readonly<Record<Envelope, Inspector>>): I
   };
 }
 
+/** @param of opened when an object first asks for it */
+export function createAnyRanges(of: {
+  readonly esdk: () => Promise<Pick<Ranges, 'open'>>;
+  readonly s3ec: Ranges['unverified'];
+  /** Whatever the object is: nothing else is taken. */
+  readonly only?: Envelope | undefined;
+}): Ranges {
+  return {
+    authenticates: async (object) =>
+      (of.only ?? (await envelopeOf(() => object.beginning, object))) === 'esdk',
+    open: async (object, call) => (await of.esdk()).open(object, call),
+    unverified: of.s3ec,
+  };
+}
+
 interface ToldApart {
   readonly envelope: Envelope;
   readonly message: ByteSource;
   readonly parts?: ObjectParts | undefined;
 }
 
-/** What the store says decides nothing but which reader judges the object: each has its own policy. */
 async function toldApart(source: ByteSource, given: ObjectParts | undefined): Promise<ToldApart> {
   if (given === undefined) return { envelope: 'esdk', message: source };
   const parts = askedOnce(given);
-  if (hasMarks(parts.metadata)) return { envelope: 's3ec', message: source, parts };
+  let message = source;
+  const envelope = await envelopeOf(async () => {
+    const reader = new ByteReader(source);
+    const beginning = Buffer.from(await reader.read(LOOKED_AT));
+    message = resumed(beginning, reader);
+    return beginning;
+  }, parts);
+  return { envelope, message, parts };
+}
+
+/** What the store says decides nothing but which reader judges the object: each has its own policy. */
+async function envelopeOf(
+  beginningOf: () => Uint8Array | Promise<Uint8Array>,
+  parts: ObjectParts,
+): Promise<Envelope> {
+  const { metadata } = parts;
+  if (hasMarks(metadata)) return 's3ec';
   // A body of random bytes may begin as a message: then what we have written beside it tells.
-  if (saysS3ec(parts.metadata) && (await parts.instruction()) !== undefined)
-    return { envelope: 's3ec', message: source, parts };
-  const reader = new ByteReader(source);
-  const beginning = Buffer.from(await reader.read(LOOKED_AT));
-  const message = resumed(beginning, reader);
-  if (beginsAsMessage(beginning)) return { envelope: 'esdk', message, parts };
+  if (saysS3ec(metadata) && (await parts.instruction()) !== undefined) return 's3ec';
+  if (beginsAsMessage(await beginningOf())) return 'esdk';
   // V1 and V2 may have all that they say of themselves in an instruction file.
-  const isOther = (await parts.instruction()) !== undefined;
-  return { envelope: isOther ? 's3ec' : 'esdk', message, parts };
+  return (await parts.instruction()) === undefined ? 'esdk' : 's3ec';
 }
 
 const saysS3ec = (metadata: ObjectParts['metadata']): boolean =>

@@ -1,41 +1,118 @@
-import type { ObjectStore, PlaintextRange, ReadPolicy, UnverifiedRanges } from '../ports.js';
-import { checkBinding, type Binding } from './context.js';
-import type { OpenReport } from './get.js';
-import { partsOf } from './object-parts.js';
+/** A part of an object's content, by requests for what it lies in alone. */
+import { SealdropError, throwIfAborted } from '../errors.js';
+import type {
+  ByteSource,
+  MessageInfo,
+  ObjectStore,
+  OpenedObject,
+  PlaintextRange,
+  Ranges,
+  ReadPolicy,
+} from '../ports.js';
+import { checkBinding, type Binding, type Bound } from './context.js';
+import { withPlainHint, type OpenReport } from './get.js';
+import { openStored, type FoundObject } from './stored-object.js';
 import type { Target } from './target.js';
 
-export interface GetRangeJob extends Binding {
+export interface OpenObjectJob extends Binding {
   store: ObjectStore;
   key: string;
-  range: PlaintextRange;
-  ranges: UnverifiedRanges;
-  target: Target;
+  ranges: Ranges;
+  /** What the vault is configured to allow, where the reader was not told. */
   allowed?: ReadPolicy | undefined;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
+}
+
+export interface BoundObject {
+  readonly opened: OpenedObject;
+  readonly bound: Bound;
 }
 
 /**
- * A part of an s3ec object's content, which nothing authenticates, by a request for that part alone.
- * @throws SealdropError what `UnverifiedRanges.open` throws, `wrong_object`, and what store and target throw
+ * An object of which parts are read, each authenticated. Its header is judged as for the whole.
+ * @throws SealdropError what `Ranges.open` and the store throw, `wrong_object`; `usage` for an object of s3ec
  */
-export async function getRangeUnverified(job: GetRangeJob): Promise<OpenReport> {
-  const { store, key, ranges, target, signal } = job;
+export async function openObject(job: OpenObjectJob): Promise<BoundObject> {
+  const object = await openStored(job.store, job.key, job);
+  if (!(await job.ranges.authenticates(object))) throw unauthenticated();
+  return openFound(object, job);
+}
+
+async function openFound(object: FoundObject, job: OpenObjectJob): Promise<BoundObject> {
+  let bound: Bound | undefined;
   try {
-    const object = await store.head(key, { signal });
-    const range = await ranges.open(partsOf(store, object, signal), job.range, job.allowed);
-    const bound = checkBinding(range.info, key, job);
-    const { body } = await store.get(key, { range: range.fetch, ifMatch: object.etag, signal });
-    let plaintextSize = 0;
-    try {
-      for await (const piece of range.decryptUnverified(body)) {
-        await target.write(piece);
-        plaintextSize += piece.length;
-      }
-    } finally {
-      body.destroy();
+    const accept = (info: MessageInfo) => void (bound = checkBinding(info, job.key, job));
+    const opened = await job.ranges.open(object, { accept, allowed: job.allowed });
+    return { opened, bound: bound! };
+  } catch (error) {
+    throw withPlainHint(error, object.info);
+  }
+}
+
+export interface GetRangeJob extends OpenObjectJob {
+  range: PlaintextRange;
+  /** Opened when the range was found. */
+  openTarget: () => Promise<Target>;
+  /** Parts of s3ec objects too, which nothing authenticates. */
+  releaseUnverified?: boolean | undefined;
+  /** Called when the range was found, with its bytes. */
+  onFound?: (bytes: number) => void;
+  /** Of plaintext, added up. */
+  onProgress?: (bytes: number) => void;
+}
+
+export interface RangeReport extends OpenReport {
+  /** Of the plaintext, both included. */
+  readonly range: { readonly first: number; readonly last: number };
+}
+
+/** @throws SealdropError as `openObject`; what `OpenedObject.range` and the target throw */
+export async function getRange(job: GetRangeJob): Promise<RangeReport> {
+  const object = await openStored(job.store, job.key, job);
+  if (!(await job.ranges.authenticates(object))) return getUnverified(object, job);
+  const { opened, bound } = await openFound(object, job);
+  try {
+    const { content, ...range } = await opened.range(job.range);
+    const plaintextSize = await write(content, range, job);
+    return { info: opened.info, bound, plaintextSize, range };
+  } finally {
+    opened.close();
+  }
+}
+
+async function getUnverified(object: FoundObject, job: GetRangeJob): Promise<RangeReport> {
+  if (job.releaseUnverified !== true) throw unauthenticated();
+  const unverified = await job.ranges.unverified();
+  const range = await unverified.open(object, job.range, job.allowed);
+  const { info, first, last, fetch } = range;
+  const bound = checkBinding(info, job.key, job);
+  const content = range.decryptUnverified(object.fetch(fetch.first, fetch.last));
+  const plaintextSize = await write(content, { first, last }, job);
+  return { info: { ...info, unauthenticated: true }, bound, plaintextSize, range: { first, last } };
+}
+
+const unauthenticated = (): SealdropError =>
+  new SealdropError('usage', 'nothing authenticates a part of this object: its tag is over the whole', {
+    hint: 'if that will do: --range with --release-unverified; else cat or get the whole object',
+  });
+
+async function write(
+  content: ByteSource,
+  { first, last }: RangeReport['range'],
+  { openTarget, onFound, onProgress, signal }: GetRangeJob,
+): Promise<number> {
+  onFound?.(last + 1 - first);
+  const target = await openTarget();
+  let bytes = 0;
+  try {
+    for await (const piece of content) {
+      throwIfAborted(signal);
+      await target.write(piece);
+      bytes += piece.length;
+      onProgress?.(bytes);
     }
     await target.commit();
-    return { info: { ...range.info, unauthenticated: true }, bound, plaintextSize };
+    return bytes;
   } catch (error) {
     await target.discard();
     throw error;

@@ -23,6 +23,7 @@ import { readMetadata } from './metadata.js';
 import { partsOf } from './object-parts.js';
 import { counted } from './put.js';
 import { spooled } from './spool.js';
+import { replacedMeanwhile } from './stored-object.js';
 import type { Target } from './target.js';
 
 export interface OpenJob extends Binding {
@@ -132,15 +133,7 @@ async function unlessReplaced(
   if (!isIntegrityError(error)) return error;
   const now = await store.head(key, { signal }).catch(() => undefined);
   if (now === undefined || now.etag === etag) return error;
-  return new SealdropError(
-    'source_changed',
-    `${printable(store.address(key))} was replaced while it was read`,
-    {
-      cause: error,
-      retryable: true,
-      hint: 'the same command again reads what is there now',
-    },
-  );
+  return replacedMeanwhile(store.address(key), error);
 }
 
 const NO_MESSAGE: readonly ErrorCode[] = ['not_an_envelope', 'unsupported_version'];

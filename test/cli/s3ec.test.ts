@@ -347,14 +347,14 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
     );
   });
 
-  test('ranges come only with --release-unverified, and say that nothing authenticates them', async () => {
+  test('parts come only with --release-unverified, and say that nothing authenticates them', async () => {
     const wrong = 'error: there is no such range: the content has 6 bytes';
     const counted = 'hint: bytes are counted from 0, and first and last are both included';
     await box.transcript(`
       $ sealdrop put notes.txt {vault}/r --format s3ec -q
       $ sealdrop put notes.txt {vault}/e -q
       $ sealdrop cat {vault}/r --range 1-3
-      ! error: --range gives out what nothing authenticates: the tag is over the whole object
+      ! error: nothing authenticates a part of this object: its tag is over the whole
       ! hint: if that will do: --range with --release-unverified; else cat or get the whole object
       [2]
       $ sealdrop cat {vault}/r --range 1-3 --release-unverified && echo
@@ -379,7 +379,17 @@ describe.each<VaultKind>(['s3', 'directory'])('in a vault of kind %s', (kind) =>
       $ sealdrop cat - --range 1-2 --release-unverified < notes.txt
       ! error: a range is read of an object, and standard input is none
       [2]
-      $ sealdrop cat {vault}/e --range 1-2 --release-unverified
+      $ sealdrop get {vault}/r part.txt --range 1-3
+      ! error: nothing authenticates a part of this object: its tag is over the whole
+      ! hint: if that will do: --range with --release-unverified; else cat or get the whole object
+      [2]
+      $ sealdrop get {vault}/r part.txt --range 1-3 --release-unverified && cat part.txt && echo
+      > ell
+      ! {vault}/r -> part.txt (3 B, bytes 1 to 3) (nothing authenticates this content)
+      # Of a message each part is authenticated, whatever is allowed.
+      $ sealdrop cat {vault}/e --range 1-2 --release-unverified && echo
+      > el
+      $ sealdrop cat {vault}/e --range 1-2 --format s3ec --release-unverified
       ! error: this is no object of the S3 Encryption Client
       ! hint: neither its metadata nor a KEY.instruction beside it say how it is encrypted: is this the right object?
       [5]`);

@@ -3,11 +3,14 @@ import { createHash, createPrivateKey, createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { createDecryptor, type DecryptorOptions } from '../../src/envelope/esdk/decrypt.js';
-import { exitCodeOf, isSealdropError } from '../../src/errors.js';
+import { createRanges } from '../../src/envelope/esdk/range.js';
+import { exitCodeOf, isIntegrityError, isSealdropError } from '../../src/errors.js';
 import { RsaUnwrapKeyring } from '../../src/keys/raw-rsa/unwrap.js';
+import type { MessageInfo } from '../../src/ports.js';
 import { checkBinding } from '../../src/transfer/context.js';
 import { chunked, drain, type Outcome } from '../helpers/bytes.js';
 import { oracleDecrypt } from '../helpers/oracle.js';
+import { partOrError, served } from '../helpers/stored.js';
 import { s3ecVectors } from '../helpers/s3ec-vectors.js';
 
 interface Vector extends Omit<DecryptorOptions, 'keyring'> {
@@ -69,6 +72,43 @@ describe.each(vectors)('%s', (_file, list) => {
         length: released.length,
         sha256: createHash('sha256').update(released).digest('hex'),
       }).toEqual({ code: vector.code, exit: vector.code === null ? 0 : 5, ...vector.released });
+    }
+  });
+});
+
+/** What all vectors hold, or the beginning of it. */
+const PLAINTEXT = Buffer.from('The quick brown fox jumps over the dogs.');
+
+describe('parts of the same messages', () => {
+  const all = vectors.flatMap(([, list]) => list).filter(({ held }) => held !== true);
+  test.each(all.map((vector) => [vector.did, vector] as const))('%s', async (_did, vector) => {
+    const { message, reader = 'reader', vaultKey, code, ...options } = vector;
+    const keyring = new RsaUnwrapKeyring([
+      { namespace: 'MyAppKeys', name: NAMES[reader], privateKey: keys[reader]!, oaepHash: 'sha256' },
+    ]);
+    const object = served(Buffer.from(message, 'base64'), { ahead: 100, chunk: 9 });
+    const accept = (info: MessageInfo) => {
+      if (vaultKey !== undefined) checkBinding(info, vaultKey, { binding: 'required' });
+    };
+    const open = () => createRanges({ ...options, keyring }).open(object, { accept });
+    const whole = await partOrError(open, { first: 0 });
+    // Of a message that is whole there is every part, or it has none at all.
+    if (code === null && whole.error !== undefined) expect(whole.error).toMatchObject({ code: 'usage' });
+    if (code !== null) expect(whole.error).toBeDefined();
+    for (const [first, last] of [
+      [0, 0],
+      [0, 15],
+      [3, 20],
+      [16, 31],
+      [32, 39],
+      [39, 39],
+      [0, 100],
+    ] as const) {
+      const { released, error } = await partOrError(open, { first, last });
+      const wanted = PLAINTEXT.subarray(first, last + 1);
+      expect(released.equals(wanted.subarray(0, released.length))).toBe(true);
+      if (error !== undefined)
+        expect(isIntegrityError(error) || (isSealdropError(error) && error.code === 'usage')).toBe(true);
     }
   });
 });

@@ -1,20 +1,27 @@
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { parseAddress } from '../../address.js';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
-import type { Decryptor, PlaintextRange } from '../../ports.js';
+import type { Decryptor } from '../../ports.js';
 import { printable } from '../../printable.js';
 import type { Binding } from '../../transfer/context.js';
 import { get, openMessage, type OpenReport } from '../../transfer/get.js';
-import { getRangeUnverified } from '../../transfer/get-range.js';
+import type { RangeReport } from '../../transfer/get-range.js';
 import { openFileTarget, streamTarget, type Target } from '../../transfer/target.js';
 import { isConfig } from '../../transfer/tree/names.js';
 import { forEach, openOutput, type Environment } from '../command.js';
 import * as shared from '../options.js';
 import { formatBytes, type Output } from '../output.js';
 import { assertNotOwn, ownFiles } from '../own-files.js';
+import {
+  assertNamesObject,
+  assertNoRangeOptions,
+  openParts,
+  rangeOption,
+  type RangeOptions,
+} from '../get-part.js';
 import { getTrees } from '../get-tree.js';
 import { headOne } from '../objects.js';
 import { startProgress } from '../progress.js';
@@ -24,12 +31,9 @@ import * as tree from '../tree-options.js';
 interface OpenOptions
   extends shared.DecryptOptions, shared.StoreOptions, shared.OutputOptions, shared.BindingOptions {}
 
-interface CatOptions extends OpenOptions {
-  releaseUnverified?: boolean;
-  range?: PlaintextRange;
-}
+interface CatOptions extends OpenOptions, RangeOptions {}
 
-interface GetOptions extends OpenOptions, tree.TransferTreeOptions {
+interface GetOptions extends OpenOptions, RangeOptions, tree.TransferTreeOptions {
   overwrite: boolean;
   preserve?: boolean;
   force?: boolean;
@@ -40,6 +44,7 @@ Examples:
   sealdrop get s3://lab/2026/results.csv results.csv --private-key private_key.pem --endpoint-url https://s3.v3.abci.ai
   sealdrop get file:///mnt/share/vault/notes.txt . --private-key private_key.pem
   sealdrop get - notes.txt --private-key private_key.pem < notes.encrypted
+  sealdrop get s3://lab/data.bin part.bin --private-key private_key.pem --range 1048576-2097151
   sealdrop get -r s3://lab/2026/experiments experiments --private-key private_key.pem
 
 With -r the source is a folder, with or without a slash at its end, and what is in it goes right into the target.
@@ -50,6 +55,7 @@ const CAT_EXAMPLES = `
 Examples:
   sealdrop cat s3://lab/data.tar --private-key private_key.pem | tar x
   sealdrop cat s3://lab/2026/results.csv --private-key private_key.pem --quiet | head
+  sealdrop cat s3://lab/2026/results.csv --private-key private_key.pem --range -100
 
 Objects of the S3 Encryption Client have one tag at their end: they are kept in a private temporary file until it was
 checked. What comes out of others is authenticated piece by piece. If the end is missing or damaged, the exit code says
@@ -65,15 +71,18 @@ export function getCommand(environment: Environment): Command {
   tree.treeOptions(command, 'take all that lies below the source');
   tree.resumeOption(command);
   tree.preserveOption(command, 'give files the times and permissions that put --preserve kept');
+  rangeOption(command).addOption(
+    new Option('--release-unverified', 'with --range: parts of s3ec objects, which nothing authenticates'),
+  );
   return openOptions(command)
     .addHelpText('after', GET_EXAMPLES)
     .action(async (source: string, target: string, options: GetOptions) => {
       const output = openOutput(environment, { ...options, contentOnStdout: target === '-' });
       assertHere(target);
-      const decryptor = await openDecryptor(environment, options);
-      if (options.recursive === true)
-        return getRecursively(source, target, { environment, options, decryptor, output });
+      const { recursive, range, preserve } = options;
+      if (recursive === true) return getRecursively(source, target, { environment, options, output });
       tree.assertNoTreeOptions(options);
+      assertNoRangeOptions(options);
       let path = target;
       const openTarget = async (key: string, vault?: Vault) => {
         path = await targetPath(target, key);
@@ -86,13 +95,14 @@ export function getCommand(environment: Environment): Command {
         }
         return openFileTarget(path, { overwrite: options.overwrite });
       };
-      const { preserve } = options;
-      const { report, size } = await openOne(source, openTarget, {
-        ...{ environment, options, decryptor, output, preserve },
-      });
+      const open =
+        range === undefined
+          ? await openWholes(options, { environment, output, preserve })
+          : await openParts(range, options, { environment, output, command: 'get' });
+      const { report, size } = await open(source, openTarget);
       const name = printable(source);
       const where = path === '-' ? 'standard output' : printable(path);
-      const text = `${name} -> ${where} (${formatBytes(report.plaintextSize)})${bindingNote(source, report)}`;
+      const text = `${name} -> ${where} (${sizeNote(report)})${bindingNote(source, report)}`;
       const document = { source, target: path, size, ...describe(report) };
       output.result(document, text);
     });
@@ -101,8 +111,9 @@ export function getCommand(environment: Environment): Command {
 async function getRecursively(
   source: string,
   target: string,
-  { environment, options, decryptor, output }: OpenContext & { options: GetOptions },
+  { environment, options, output }: Omit<OpenContext, 'decryptor'> & { options: GetOptions },
 ): Promise<void> {
+  const decryptor = await openDecryptor(environment, options);
   if (target === '-' || source === '-')
     throw new SealdropError('usage', 'standard input and output take one file: leave -r out');
   await assertOutsideVaults(target, environment.parts);
@@ -131,25 +142,20 @@ export function catCommand(environment: Environment): Command {
         '--release-unverified',
         'let content of s3ec objects out as it comes, before its one tag at the end was checked',
       ),
-    )
-    .addOption(
-      new Option(
-        '--range <first-last>',
-        'with --release-unverified: these bytes alone of an s3ec object (0-99, 100-, or -50 for the last 50)',
-      ).argParser(parseRange),
     );
+  rangeOption(command);
   return openOptions(command)
     .addHelpText('after', CAT_EXAMPLES)
     .action(async (sources: string[], options: CatOptions) => {
       const output = openOutput(environment, { ...options, contentOnStdout: true });
-      const { range } = options;
-      if (range !== undefined) assertRange(options);
+      const { range, releaseUnverified } = options;
       const open =
         range === undefined
-          ? await wholeOf(options, environment, output)
-          : await partOf(range, options, environment);
+          ? await openWholes(options, { environment, output, releaseUnverified })
+          : await openParts(range, options, { environment, output, command: 'cat' });
+      const openTarget = () => Promise.resolve(streamTarget(process.stdout));
       await forEach(sources, environment, output, async (source) => {
-        const { report, size } = await open(source);
+        const { report, size } = await open(source, openTarget);
         const note = bindingNote(source, report);
         if (output.json) output.document({ source, target: '-', size, ...describe(report) });
         else if (note !== '') output.note(`${printable(source)}${note}`);
@@ -157,60 +163,15 @@ export function catCommand(environment: Environment): Command {
     });
 }
 
-type Opened = { report: OpenReport; size?: number };
+type Opened = { report: OpenReport & Partial<Pick<RangeReport, 'range'>>; size?: number };
+type OpenTarget = (key: string, vault?: Vault) => Promise<Target>;
 
-async function wholeOf(
-  options: CatOptions,
-  environment: Environment,
-  output: Output,
-): Promise<(source: string) => Promise<Opened>> {
-  const decryptor = await openDecryptor(environment, options);
-  const { releaseUnverified } = options;
-  const openTarget = () => Promise.resolve(streamTarget(process.stdout));
-  return (source) =>
-    openOne(source, openTarget, { environment, options, decryptor, output, releaseUnverified });
-}
-
-async function partOf(
-  range: PlaintextRange,
-  options: CatOptions,
-  { parts, signal }: Environment,
-): Promise<(source: string) => Promise<Opened>> {
-  const ranges = await parts.openUnverifiedRanges(shared.decryptSettings(options));
-  const { moved, unbound, context } = options;
-  return async (source) => {
-    if (parseAddress(source).kind === 'stdio')
-      throw new SealdropError('usage', 'a range is read of an object, and standard input is none');
-    const vault = await parts.openVault(source, 'read', shared.storeSettings(options));
-    try {
-      const { store, key, binding, allowed } = vault;
-      const rules = { binding, allowed, moved, unbound, context };
-      const target = streamTarget(process.stdout);
-      return { report: await getRangeUnverified({ ...rules, store, key, range, ranges, target, signal }) };
-    } finally {
-      vault.store.close();
-    }
-  };
-}
-
-/** @throws SealdropError `usage` */
-function assertRange({ releaseUnverified }: CatOptions): void {
-  if (releaseUnverified === true) return;
-  throw new SealdropError(
-    'usage',
-    '--range gives out what nothing authenticates: the tag is over the whole object',
-    {
-      hint: 'if that will do: --range with --release-unverified; else cat or get the whole object',
-    },
-  );
-}
-
-function parseRange(text: string): PlaintextRange {
-  const [, first = '', last = ''] = /^(\d{0,15})-(\d{0,15})$/.exec(text) ?? [];
-  if (first === '' && last === '')
-    throw new InvalidArgumentError('It must be as 0-99, 100- or -50: first and last byte, both included.');
-  if (first === '') return { suffix: Number(last) };
-  return { first: Number(first), ...(last !== '' && { last: Number(last) }) };
+async function openWholes(
+  options: OpenOptions,
+  call: Pick<OpenContext, 'environment' | 'output' | 'preserve' | 'releaseUnverified'>,
+): Promise<(source: string, openTarget: OpenTarget) => Promise<Opened>> {
+  const decryptor = await openDecryptor(call.environment, options);
+  return (source, openTarget) => openOne(source, openTarget, { ...call, options, decryptor });
 }
 
 function openOptions(command: Command): Command {
@@ -234,9 +195,9 @@ interface OpenContext {
 
 async function openOne(
   name: string,
-  openTarget: (key: string, vault?: Vault) => Promise<Target>,
+  openTarget: OpenTarget,
   { environment, options, decryptor, output, preserve, releaseUnverified }: OpenContext,
-): Promise<{ report: OpenReport; size?: number }> {
+): Promise<Opened> {
   const { signal, parts } = environment;
   const rules: Omit<Binding, 'binding'> = {
     moved: options.moved,
@@ -254,10 +215,7 @@ async function openOne(
   let size: number | undefined;
   try {
     const { store, key, binding, allowed } = vault;
-    if (key === '' || key.endsWith('/'))
-      throw new SealdropError('usage', `${printable(name)} names no object`, {
-        hint: 'see what there is: sealdrop ls; with -r all that lies below it is meant',
-      });
+    assertNamesObject(name, key);
     // Looked for before anything is made at the target.
     const found = await headOne(store, key, { command: 'get', signal });
     progress.total((size = found.size));
@@ -306,9 +264,14 @@ async function isDirectory(path: string): Promise<boolean> {
   );
 }
 
-function describe({ info, bound, plaintextSize }: OpenReport): object {
+function describe({ info, bound, plaintextSize, range }: Opened['report']): object {
   const { format, suite, signed, unauthenticated, context, description } = info;
-  return { plaintextSize, bound, format, suite, signed, unauthenticated, context, description };
+  return { plaintextSize, range, bound, format, suite, signed, unauthenticated, context, description };
+}
+
+function sizeNote({ plaintextSize, range }: Opened['report']): string {
+  const bytes = formatBytes(plaintextSize);
+  return range === undefined ? bytes : `${bytes}, bytes ${range.first} to ${range.last}`;
 }
 
 function bindingNote(source: string, { bound, info }: OpenReport): string {

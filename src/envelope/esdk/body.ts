@@ -50,13 +50,14 @@ export async function* readUnits(
   }
   const whole = info.frameLength <= maxWhole || !held;
   for (let expected = 1; ; expected++) {
-    const unit = await frame(reader, expected, info.frameLength, whole);
+    const unit = await readFrame(reader, expected, info.frameLength, whole);
     yield unit;
     if (unit.kind === 'final') return;
   }
 }
 
-async function frame(
+/** @param whole whether its content comes as one piece */
+export async function readFrame(
   reader: ByteReader,
   expected: number,
   frameLength: number,

@@ -62,7 +62,7 @@ async function* decryptMessage(
   }
 }
 
-async function unwrap(header: Header, keyring: KeyringNode): Promise<NodeDecryptionMaterial> {
+export async function unwrap(header: Header, keyring: KeyringNode): Promise<NodeDecryptionMaterial> {
   const { encryptionContext, encryptedDataKeys } = header.parsed.messageHeader;
   try {
     return await new NodeDefaultCryptographicMaterialsManager(keyring).decryptMaterials({
@@ -77,7 +77,7 @@ async function unwrap(header: Header, keyring: KeyringNode): Promise<NodeDecrypt
 }
 
 /** Checks the commitment and the header's tag: from here on the header is authenticated. */
-function openHeader(header: Header, material: NodeDecryptionMaterial): GetDecipher {
+export function openHeader(header: Header, material: NodeDecryptionMaterial): GetDecipher {
   const { messageHeader, rawHeader, headerAuth: auth } = header.parsed;
   let getDecipher: GetDecipher;
   try {

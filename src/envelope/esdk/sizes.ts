@@ -59,16 +59,25 @@ export function footerLength(suite: Suite): number {
   return suite.signature ? 2 + suite.signature.maxBytes : 0;
 }
 
+/** How a framed body (without footer) of so many bytes is cut, or undefined if none has that size. */
+export function framesOfBody(
+  bodyBytes: number,
+  frameLength: number,
+): { regular: number; lastLength: number } | undefined {
+  const rest = bodyBytes - FINAL_OVERHEAD;
+  if (rest < 0) return undefined;
+  const regular = Math.floor(rest / (frameLength + FRAME_OVERHEAD));
+  const lastLength = rest - regular * (frameLength + FRAME_OVERHEAD);
+  return lastLength <= frameLength ? { regular, lastLength } : undefined;
+}
+
 /**
  * Plaintext bytes in a body (without footer) of so many bytes, or undefined if no framed body has that size.
  * Every writer's framing has this same arithmetic, also where the final frame is full.
  */
 export function plaintextOfBody(bodyBytes: number, frameLength: number): number | undefined {
-  const rest = bodyBytes - FINAL_OVERHEAD;
-  if (rest < 0) return undefined;
-  const regular = Math.floor(rest / (frameLength + FRAME_OVERHEAD));
-  const last = rest - regular * (frameLength + FRAME_OVERHEAD);
-  return last <= frameLength ? regular * frameLength + last : undefined;
+  const frames = framesOfBody(bodyBytes, frameLength);
+  return frames && frames.regular * frameLength + frames.lastLength;
 }
 
 /** Plaintext bytes of a whole message; for signed ones an upper bound, since signatures vary in length. */

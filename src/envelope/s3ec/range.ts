@@ -13,6 +13,7 @@ import type {
   UnverifiedRange,
   UnverifiedRanges,
 } from '../../ports.js';
+import { resolveRange } from '../plaintext-range.js';
 import { TAG_BYTES } from './algorithms.js';
 import { assertPossibleSize, trailingData, truncated } from './body-size.js';
 import { withContentKey } from './content-key.js';
@@ -48,7 +49,7 @@ export async function openS3ecRangeUnverified(
       hint: 'get the whole object',
     });
   assertPossibleSize(header.content, parts.size);
-  const { first, last } = resolve(range, parts.size - TAG_BYTES);
+  const { first, last } = resolveRange(range, parts.size - TAG_BYTES);
   const block = Math.floor(first / BLOCK_BYTES);
   const fetch = { first: block * BLOCK_BYTES, last };
   let unused: Decipher | undefined = await withContentKey(header, keys, (key) => ctr(header, key, block));
@@ -63,16 +64,6 @@ export async function openS3ecRangeUnverified(
       return openRange(fetched, taken, fetch.last - fetch.first + 1, first - fetch.first);
     },
   };
-}
-
-function resolve(range: PlaintextRange, size: number): { first: number; last: number } {
-  const asked = 'suffix' in range ? [range.suffix] : [range.first, range.last ?? size - 1];
-  const first = 'suffix' in range ? Math.max(0, size - range.suffix) : range.first;
-  const last = 'suffix' in range ? size - 1 : Math.min(range.last ?? size - 1, size - 1);
-  if (asked.every((at) => Number.isSafeInteger(at) && at >= 0) && first <= last) return { first, last };
-  throw new SealdropError('usage', `there is no such range: the content has ${size} bytes`, {
-    hint: 'bytes are counted from 0, and first and last are both included',
-  });
 }
 
 /** The body's size was looked at: the counter of its last block fits into GCM's 32 bits, and never wraps. */
