@@ -218,10 +218,20 @@ export async function openUnverifiedRanges(settings: DecryptSettings): Promise<U
  * @throws SealdropError where keys are missing, damaged, locked or of the wrong kind; `usage` for the format `plain`
  */
 export async function openRanges(settings: DecryptSettings): Promise<Ranges> {
-  const { format, commitmentPolicy, allowLegacy, maxWrappedKeys, maxFrameLength } = settings;
-  if (format === 'plain')
+  if (settings.format === 'plain')
     throw new SealdropError('usage', 'of plain objects there are no ranges: any tool for S3 reads those');
-  const { keyring, s3ec: keys } = await openUnwrapping(settings);
+  return rangesOf(await openUnwrapping(settings), settings);
+}
+
+async function openReading(settings: DecryptSettings) {
+  if (settings.format === 'plain') return { decryptor: await openDecryptor(settings) };
+  const opened = await openUnwrapping(settings);
+  return { decryptor: await decryptorOf(opened, settings), ranges: await rangesOf(opened, settings) };
+}
+
+async function rangesOf({ keyring, s3ec: keys }: Unwrapping, settings: DecryptSettings): Promise<Ranges> {
+  const { commitmentPolicy, allowLegacy, maxWrappedKeys, maxFrameLength } = settings;
+  const format = settings.format === 'plain' ? undefined : settings.format;
   const { createAnyRanges } = await import('./envelope/any.js');
   return createAnyRanges({
     only: format === 's3ec-v2' ? 's3ec' : format,
@@ -303,6 +313,7 @@ export const parts: Parts = {
   openEncryptor,
   openRecipients: async (settings) => (await import('./compose-rewrap.js')).openRecipients(settings),
   openDecryptor,
+  openReading,
   openInspector,
   openRanges,
   openRewrapping,

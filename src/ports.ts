@@ -317,6 +317,8 @@ export interface ObjectStore {
   readonly versions?: VersionKeeping;
   /** Digests that the store keeps, for a check without any key. Empty where it keeps none. */
   checksums(key: string, options?: { signal?: AbortSignal }): Promise<StoredChecksum[]>;
+  /** Which store and bucket, for a machine. Default: what `address` says. */
+  place?(): Promise<string>;
   close(): void;
 }
 
@@ -684,6 +686,11 @@ export interface DecryptOptions {
    * keeps everything back.
    */
   accept?: (info: MessageInfo) => 'held' | void;
+  /**
+   * Called with each regular frame that was authenticated, right before its content is handed over. Not called for what is
+   * handed over before it was checked, nor where a signature at the end is over the whole.
+   */
+  onFrame?: ((frame: FrameMark) => void) | undefined;
   /** Of an object: absent for a message that comes alone. */
   parts?: ObjectParts | undefined;
   /** What the object's vault is configured to allow, where the decryptor was not told. */
@@ -696,6 +703,14 @@ export interface ReadPolicy {
   readonly commitmentPolicy?: CommitmentPolicyName | undefined;
   /** Read s3ec objects of wrappings and ciphers that authenticate nothing, where the commitment policy allows them too. */
   readonly allowLegacy?: boolean | undefined;
+}
+
+/** What tells by a frame's key whether a content is that frame's. It is no secret. */
+export interface FrameMark {
+  /** From 1. */
+  readonly sequence: number;
+  readonly iv: Uint8Array;
+  readonly tag: Uint8Array;
 }
 
 export interface Decryptor {
@@ -743,6 +758,8 @@ export interface OpenedObject {
    * `StoredObject.fetch` throws
    */
   range(range: PlaintextRange): Promise<OpenedRange>;
+  /** Whether that is the content of that regular frame: nobody without the key can make another one. */
+  holds(frame: FrameMark, content: Uint8Array): boolean;
   /** Overwrites the data key: nothing is opened after that. */
   close(): void;
 }
@@ -750,6 +767,7 @@ export interface OpenedObject {
 export interface OpenObjectCall {
   /** As in `DecryptOptions`. */
   accept?: (info: MessageInfo) => void;
+  onFrame?: DecryptOptions['onFrame'];
   allowed?: ReadPolicy | undefined;
 }
 

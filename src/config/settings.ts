@@ -181,6 +181,8 @@ export interface Parts {
   openEncryptor(settings: EncryptSettings): Promise<Encryptor>;
   openRecipients(settings: RecipientSettings): Promise<Recipients>;
   openDecryptor(settings: DecryptSettings): Promise<Decryptor>;
+  /** Both, of keys that are read once. */
+  openReading(settings: DecryptSettings): Promise<{ decryptor: Decryptor; ranges?: Ranges }>;
   openInspector(): Promise<Inspector>;
   /** For whoever opens what is there and finds out from it which it needs: keys are read once. */
   openRewrapping(settings: DecryptSettings): Promise<Rewrapping>;

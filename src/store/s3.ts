@@ -124,6 +124,11 @@ class S3Store implements ObjectStore {
     return storedChecksums(await this.#open(options), key, options);
   }
 
+  async place(): Promise<string> {
+    const { endpoint, name } = await this.#open({});
+    return JSON.stringify([endpoint.url ?? endpoint.shown, name]);
+  }
+
   close(): void {
     const opened = this.#opened;
     this.#opened = undefined;

@@ -2,6 +2,7 @@
 import { SealdropError, throwIfAborted } from '../errors.js';
 import type {
   ByteSource,
+  DecryptOptions,
   MessageInfo,
   ObjectStore,
   OpenedObject,
@@ -20,6 +21,7 @@ export interface OpenObjectJob extends Binding {
   ranges: Ranges;
   /** What the vault is configured to allow, where the reader was not told. */
   allowed?: ReadPolicy | undefined;
+  onFrame?: DecryptOptions['onFrame'];
   signal?: AbortSignal | undefined;
 }
 
@@ -38,11 +40,12 @@ export async function openObject(job: OpenObjectJob): Promise<BoundObject> {
   return openFound(object, job);
 }
 
-async function openFound(object: FoundObject, job: OpenObjectJob): Promise<BoundObject> {
+/** The same, of one that was found. */
+export async function openFound(object: FoundObject, job: OpenObjectJob): Promise<BoundObject> {
   let bound: Bound | undefined;
   try {
     const accept = (info: MessageInfo) => void (bound = checkBinding(info, job.key, job));
-    const opened = await job.ranges.open(object, { accept, allowed: job.allowed });
+    const opened = await job.ranges.open(object, { accept, onFrame: job.onFrame, allowed: job.allowed });
     return { opened, bound: bound! };
   } catch (error) {
     throw withPlainHint(error, object.info);

@@ -87,7 +87,7 @@ export async function openMessage(
     await target.commit(job.preserve === true ? readAttributes(info.context) : undefined);
     return { info, bound, plaintextSize };
   } catch (error) {
-    await target.discard();
+    await target.discard(error);
     throw error;
   }
 }
@@ -96,7 +96,7 @@ export interface GetJob extends Omit<OpenJob, 'key'> {
   store: ObjectStore;
   key: string;
   /** Called when the object is found, with its size as stored. */
-  onFound?: (size: number) => void;
+  onFound?: (size: number, info: ObjectInfo) => void;
 }
 
 /** As `openMessage`, from a vault. */
@@ -104,7 +104,7 @@ export async function get(job: GetJob): Promise<OpenReport> {
   let info, body;
   try {
     ({ info, body } = await job.store.get(job.key, { whole: true, signal: job.signal }));
-    job.onFound?.(info.size);
+    job.onFound?.(info.size, info);
   } catch (error) {
     await job.target.discard();
     throw error;

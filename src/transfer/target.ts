@@ -15,8 +15,11 @@ export interface Target {
   write(bytes: Uint8Array): Promise<void>;
   /** Makes the content visible, durable, under its name; where it is a file, with these attributes. */
   commit(attributes?: FileAttributes): Promise<void>;
-  /** Leaves nothing behind. Safe after a failed or finished `commit`. */
-  discard(): Promise<void>;
+  /**
+   * Leaves nothing behind, but where it is told why, and that may pass. Safe after a failed or finished `commit`.
+   * @param cause what ended it
+   */
+  discard(cause?: unknown): Promise<void>;
 }
 
 export interface FileTargetOptions {
@@ -34,6 +37,27 @@ export interface FileTargetOptions {
  * @throws SealdropError `target_exists`, `target_unwritable`, `disk_full`
  */
 export async function openFileTarget(path: string, options: FileTargetOptions = {}): Promise<Target> {
+  const place = await placeOf(path, options);
+  if (place === undefined) return specialTarget(path);
+  const aside = join(dirname(place.real), asideName(basename(place.real)));
+  const handle = await open(aside, 'wx', 0o600).catch((cause: unknown) => {
+    throw unwritable(path, cause);
+  });
+  return new AsideFile(handle, place.from(aside));
+}
+
+export interface Place {
+  /** Through symbolic links. */
+  readonly real: string;
+  /** How a file that lies beside it gets there. */
+  readonly from: (aside: string) => AsideFileNames;
+}
+
+/**
+ * Where a file will lie; undefined where something is that is no regular file.
+ * @throws SealdropError `target_exists`, `target_unwritable`
+ */
+export async function placeOf(path: string, options: FileTargetOptions): Promise<Place | undefined> {
   const overwrite = options.overwrite ?? true;
   const existing = await statOrNothing(path);
   if (existing !== undefined && !overwrite) throw targetExists(path);
@@ -41,14 +65,10 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
     throw new SealdropError('target_unwritable', `${printable(path)} is a directory`, {
       hint: 'name a file in it',
     });
-  if (existing !== undefined && !existing.isFile()) return specialTarget(path);
+  if (existing !== undefined && !existing.isFile()) return undefined;
   // Through a symbolic link, as cp does: the link stays.
   const real = existing === undefined ? path : await realpath(path);
-  const aside = join(dirname(real), asideName(basename(real)));
-  const handle = await open(aside, 'wx', 0o600).catch((cause: unknown) => {
-    throw unwritable(path, cause);
-  });
-  return new AsideFile(handle, {
+  const from = (aside: string): AsideFileNames => ({
     aside,
     path: real,
     shown: real,
@@ -60,6 +80,7 @@ export async function openFileTarget(path: string, options: FileTargetOptions = 
       await syncDirectory(dirname(real));
     },
   });
+  return { real, from };
 }
 
 /** Cut by bytes, not letters: a name may have 255 bytes, which is 85 letters of Japanese. */
@@ -81,7 +102,10 @@ const ASIDE = /^\..*\.([0-9a-f]{8})?([0-9a-f]{6})[0-9a-f]{10}\.sealdrop-part$/s;
 /** Nobody has written to it for so long, in milliseconds. */
 const ABANDONED = 24 * 3600 * 1000;
 
-export const isAsideName = (name: string): boolean => ASIDE.test(name);
+/** Of what a later run may go on with: see src/transfer/kept. */
+const KEPT = /^\..*\.sealdrop-(resume|partial)$/s;
+
+export const isAsideName = (name: string): boolean => ASIDE.test(name) || KEPT.test(name);
 
 /**
  * Whether it was left by a run that was killed: the process that made it is there no more, or, on a shared file system, was
@@ -147,6 +171,21 @@ export class AsideFile implements Target {
       if (systemCode(cause) === 'EEXIST') throw targetExists(shown);
       throw unwritable(shown, cause);
     }
+  }
+
+  /** All that was written is on the disk. */
+  async sync(): Promise<void> {
+    try {
+      await this.#content.end();
+      await this.#handle.datasync();
+    } catch (cause) {
+      throw unwritable(this.#names.shown, cause);
+    }
+  }
+
+  /** Leaves it where it is. */
+  async leave(): Promise<void> {
+    await this.#close();
   }
 
   async discard(): Promise<void> {

@@ -4,11 +4,13 @@ import { Command, Option } from 'commander';
 import { parseAddress } from '../../address.js';
 import type { Vault } from '../../config/settings.js';
 import { SealdropError } from '../../errors.js';
-import type { Decryptor } from '../../ports.js';
+import type { Decryptor, Ranges } from '../../ports.js';
 import { printable } from '../../printable.js';
 import type { Binding } from '../../transfer/context.js';
 import { get, openMessage, type OpenReport } from '../../transfer/get.js';
 import type { RangeReport } from '../../transfer/get-range.js';
+import { getKept, type KeptEvent } from '../../transfer/kept/get-kept.js';
+import { KeptFile } from '../../transfer/kept/kept-file.js';
 import { openFileTarget, streamTarget, type Target } from '../../transfer/target.js';
 import { isConfig } from '../../transfer/tree/names.js';
 import { forEach, openOutput, type Environment } from '../command.js';
@@ -23,6 +25,7 @@ import {
   type RangeOptions,
 } from '../get-part.js';
 import { getTrees } from '../get-tree.js';
+import { noResumeOption, resumeFrom, sayOfKept, sayOfResuming } from '../keeping.js';
 import { headOne } from '../objects.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct, assertOutsideVaults } from '../targets.js';
@@ -69,7 +72,7 @@ export function getCommand(environment: Environment): Command {
     .addOption(new Option('--no-overwrite', 'refuse to replace a file'))
     .addOption(new Option('--force', 'write a file of the name sealdrop.config.json'));
   tree.treeOptions(command, 'take all that lies below the source');
-  tree.resumeOption(command);
+  noResumeOption(tree.resumeOption(command));
   tree.preserveOption(command, 'give files the times and permissions that put --preserve kept');
   rangeOption(command).addOption(
     new Option('--release-unverified', 'with --range: parts of s3ec objects, which nothing authenticates'),
@@ -84,7 +87,8 @@ export function getCommand(environment: Environment): Command {
       tree.assertNoTreeOptions(options);
       assertNoRangeOptions(options);
       let path = target;
-      const openTarget = async (key: string, vault?: Vault) => {
+      const resumable = resumeFrom(options, environment);
+      const openTarget: OpenTarget = async (key, vault, size = -1) => {
         path = await targetPath(target, key);
         if (path === '-') return streamTarget(process.stdout);
         if (vault) await assertDistinct(path, vault.store.address(key));
@@ -93,7 +97,10 @@ export function getCommand(environment: Environment): Command {
           assertNoConfig(path);
           await assertNotOwn(path, ownFiles(options, environment));
         }
-        return openFileTarget(path, { overwrite: options.overwrite });
+        const { overwrite } = options;
+        const kept = size >= resumable ? await KeptFile.open(path, { overwrite }) : undefined;
+        if (kept === undefined) await KeptFile.clear(path, { overwrite });
+        return kept ?? openFileTarget(path, { overwrite });
       };
       const open =
         range === undefined
@@ -164,14 +171,15 @@ export function catCommand(environment: Environment): Command {
 }
 
 type Opened = { report: OpenReport & Partial<Pick<RangeReport, 'range'>>; size?: number };
-type OpenTarget = (key: string, vault?: Vault) => Promise<Target>;
+/** @param size as stored, of a whole object */
+type OpenTarget = (key: string, vault?: Vault, size?: number) => Promise<Target>;
 
 async function openWholes(
   options: OpenOptions,
   call: Pick<OpenContext, 'environment' | 'output' | 'preserve' | 'releaseUnverified'>,
 ): Promise<(source: string, openTarget: OpenTarget) => Promise<Opened>> {
-  const decryptor = await openDecryptor(call.environment, options);
-  return (source, openTarget) => openOne(source, openTarget, { ...call, options, decryptor });
+  const reading = await call.environment.parts.openReading(shared.decryptSettings(options));
+  return (source, openTarget) => openOne(source, openTarget, { ...call, ...reading, options });
 }
 
 function openOptions(command: Command): Command {
@@ -188,6 +196,7 @@ interface OpenContext {
   environment: Environment;
   options: OpenOptions;
   decryptor: Decryptor;
+  ranges?: Ranges;
   output: Output;
   preserve?: boolean;
   releaseUnverified?: boolean | undefined;
@@ -196,7 +205,7 @@ interface OpenContext {
 async function openOne(
   name: string,
   openTarget: OpenTarget,
-  { environment, options, decryptor, output, preserve, releaseUnverified }: OpenContext,
+  { environment, options, decryptor, ranges, output, preserve, releaseUnverified }: OpenContext,
 ): Promise<Opened> {
   const { signal, parts } = environment;
   const rules: Omit<Binding, 'binding'> = {
@@ -219,15 +228,20 @@ async function openOne(
     // Looked for before anything is made at the target.
     const found = await headOne(store, key, { command: 'get', signal });
     progress.total((size = found.size));
-    const target = await openTarget(key, vault);
-    const onProgress = (bytes: number) => progress.done(bytes);
-    return {
-      report: await get({
-        ...{ store, key, decryptor, target, signal, preserve, binding, ...rules, onProgress },
-        ...{ allowed, releaseUnverified },
-      }),
-      size,
+    const target = await openTarget(key, vault, ranges && size);
+    const job = {
+      ...{ store, key, decryptor, target, signal, preserve, binding, ...rules },
+      ...{ allowed, releaseUnverified, onProgress: (bytes: number) => progress.done(bytes) },
     };
+    if (ranges === undefined || !(target instanceof KeptFile)) return { report: await get(job), size };
+    try {
+      const onEvent = (event: KeptEvent) => sayOfResuming(event, output);
+      return { report: await getKept({ ...job, target, ranges, onEvent }), size };
+    } catch (error) {
+      progress.stop();
+      sayOfKept(target, output);
+      throw error;
+    }
   } finally {
     progress.stop();
     vault.store.close();

@@ -35,7 +35,7 @@ export function createDecryptor(options: DecryptorOptions): Decryptor {
 async function* decryptMessage(
   source: ByteSource,
   options: DecryptorOptions,
-  { held = false, accept, allowed = {} }: DecryptOptions,
+  { held = false, accept, allowed = {}, onFrame }: DecryptOptions,
 ): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   let material: NodeDecryptionMaterial | undefined;
@@ -51,7 +51,7 @@ async function* decryptMessage(
     verify?.update(headerAuth(header));
     for await (const unit of readUnits(reader, header, held, options.maxFrameLength)) {
       verify?.update(unit.header);
-      yield* openUnit(unit, header, getDecipher, verify);
+      yield* openUnit(unit, header, getDecipher, verify, onFrame);
     }
     if (verify) await checkFooter(reader, verify);
     if (!(await reader.atEnd()))
@@ -110,6 +110,7 @@ async function* openUnit(
   { parsed }: Header,
   getDecipher: GetDecipher,
   verify: ReturnType<GetVerify> | undefined,
+  onFrame: DecryptOptions['onFrame'],
 ): AsyncGenerator<Buffer> {
   const decipher = getDecipher(unit.iv);
   decipher.setAAD(bodyAad(parsed.messageHeader.messageId, unit.kind, unit.sequence, unit.length));
@@ -128,6 +129,8 @@ async function* openUnit(
   } catch (cause) {
     throw new SealdropError('frame_auth', `frame ${unit.sequence} of the message was altered`, { cause });
   }
+  const { kind, sequence, iv, whole } = unit;
+  if (kind === 'frame' && whole && verify === undefined) onFrame?.({ sequence, iv, tag });
   yield* held;
 }
 

@@ -9,6 +9,7 @@ import type { GetDecipher, NodeDecryptionMaterial } from '@aws-crypto/material-m
 import { SealdropError } from '../../errors.js';
 import type {
   ByteSource,
+  FrameMark,
   MessageInfo,
   OpenedObject,
   OpenedRange,
@@ -21,7 +22,7 @@ import { ByteReader } from '../byte-reader.js';
 import { resolveRange } from '../plaintext-range.js';
 import { readFrame } from './body.js';
 import { openHeader, unwrap, type DecryptorOptions } from './decrypt.js';
-import { bodyAad, SEQUENCE_END } from './format.js';
+import { bodyAad, IV_LENGTH, SEQUENCE_END, TAG_LENGTH } from './format.js';
 import { readHeader, type Header } from './header.js';
 import { assertAllowed } from './policy.js';
 import { FINAL_OVERHEAD, FRAME_OVERHEAD, framesOfBody } from './sizes.js';
@@ -33,7 +34,7 @@ export function createRanges(options: DecryptorOptions): Pick<Ranges, 'open'> {
 async function open(
   object: StoredObject,
   options: DecryptorOptions,
-  { accept, allowed = {} }: OpenObjectCall,
+  { accept, allowed = {}, onFrame }: OpenObjectCall,
 ): Promise<OpenedObject> {
   const header = await headerOf(object);
   const { commitmentPolicy = allowed.commitmentPolicy } = options;
@@ -44,7 +45,7 @@ async function open(
   try {
     const getDecipher = openHeader(header, material);
     accept?.(header.info);
-    return new OpenedMessage(object, { header, layout, material, getDecipher });
+    return new OpenedMessage(object, { header, layout, material, getDecipher, onFrame });
   } catch (error) {
     material.zeroUnencryptedDataKey();
     throw error;
@@ -106,6 +107,7 @@ interface Opened {
   readonly layout: Layout;
   readonly material: NodeDecryptionMaterial;
   readonly getDecipher: GetDecipher;
+  readonly onFrame: OpenObjectCall['onFrame'];
 }
 
 class OpenedMessage implements OpenedObject {
@@ -134,6 +136,28 @@ class OpenedMessage implements OpenedObject {
     }
     const final = 'suffix' in asked ? await this.#proveEnd() : undefined;
     return { ...range, content: this.#read(range, final) };
+  }
+
+  holds({ sequence, iv, tag }: FrameMark, content: Uint8Array): boolean {
+    const { header, layout, getDecipher } = this.#opened;
+    // A shorter tag would be easier to hit.
+    if (content.length !== this.info.frameLength || tag.length !== TAG_LENGTH || iv.length !== IV_LENGTH)
+      return false;
+    if (sequence < 1 || sequence > layout.regular) return false;
+    // GCM's tag is over the ciphertext, and its cipher is its own inverse.
+    const { buffer, byteOffset, byteLength } = content;
+    const sealed = getDecipher(Buffer.from(iv)).update(Buffer.from(buffer, byteOffset, byteLength));
+    const decipher = getDecipher(Buffer.from(iv));
+    const { messageId } = header.parsed.messageHeader;
+    decipher.setAAD(bodyAad(messageId, 'frame', sequence, content.length));
+    decipher.setAuthTag(Buffer.from(tag));
+    decipher.update(sealed);
+    try {
+      decipher.final();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   close(): void {
@@ -191,7 +215,7 @@ class OpenedMessage implements OpenedObject {
   }
 
   async #open(reader: ByteReader, sequence: number): Promise<Buffer> {
-    const { header, layout, getDecipher } = this.#opened;
+    const { header, layout, getDecipher, onFrame } = this.#opened;
     if (this.#isClosed) throw new SealdropError('usage', 'the object was closed while a part of it was read');
     const frame = await readFrame(reader, sequence, this.info.frameLength, true);
     const isFinal = sequence === this.#final;
@@ -202,8 +226,8 @@ class OpenedMessage implements OpenedObject {
     const decipher = getDecipher(frame.iv);
     const { messageId } = header.parsed.messageHeader;
     decipher.setAAD(bodyAad(messageId, isFinal ? 'final' : 'frame', sequence, frame.length));
-    let content: Buffer = Buffer.alloc(0);
-    for await (const piece of frame.content) content = decipher.update(piece);
+    const pieces: Buffer[] = [];
+    for await (const piece of frame.content) pieces.push(decipher.update(piece));
     const tag = await frame.tag();
     try {
       decipher.setAuthTag(tag);
@@ -212,7 +236,8 @@ class OpenedMessage implements OpenedObject {
       throw new SealdropError('frame_auth', `frame ${sequence} of the message was altered`, { cause });
     }
     this.#isEndProven ||= isFinal;
-    return content;
+    if (!isFinal) onFrame?.({ sequence, iv: frame.iv, tag });
+    return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
   }
 }
 
