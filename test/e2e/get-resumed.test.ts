@@ -126,12 +126,12 @@ test('the store goes away for good: what came is kept', async () => {
   expect(box.read('opened').equals(CONTENT)).toBe(true);
 });
 
-test.each([
+test.each<[string, () => string[]]>([
   ['--no-resume', () => [...get, '--no-resume']],
   ['of what is smaller than resumeFrom', () => get.slice(0, -2)],
   ['signed', () => get.map((arg) => arg.replace('/object', '/signed'))],
   ['of s3ec', () => get.map((arg) => arg.replace('/object', '/s3ec'))],
-] as const)('%s: an interruption leaves nothing', async (_what, args) => {
+])('%s: an interruption leaves nothing', async (_what, args) => {
   expect(await interrupted(args())).toMatchObject({ code: 130, stderr: 'error: interrupted\n' });
   expectNothingLeft();
 });

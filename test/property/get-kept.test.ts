@@ -14,7 +14,7 @@ import { chunked, collect } from '../helpers/bytes.js';
 import { decryptorFor, encryptorFor, rsaPair } from '../helpers/keys.js';
 import { rangesFor } from '../helpers/stored.js';
 
-const FRAME = 48;
+const FRAME = 1000;
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-kept-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const target = join(folder, 'target');
@@ -29,7 +29,7 @@ const ranges = createAnyRanges({
   s3ec: () => Promise.reject(new Error('there is no such object here')),
 });
 const contents = [0, 1].map((seed) =>
-  Buffer.from(Array.from({ length: 500 }, (_, i) => (i * 7 + seed) & 255)),
+  Buffer.from(Array.from({ length: 20_000 }, (_, i) => (i * 7 + seed) & 255)),
 );
 const seal = (content: Buffer) =>
   collect(encryptorFor(pair, { frameLength: FRAME }).encrypt(chunked(content, 100), { 'sealdrop:key': 'k' }));
@@ -87,10 +87,10 @@ test('what appears is the content of the object, or nothing appears', async () =
   let went = 0;
   await fc.assert(
     fc.asyncProperty(
-      fc.integer({ min: 400, max: 1200 }),
+      fc.integer({ min: 4000, max: 21_000 }),
       changes as fc.Arbitrary<Change[]>,
       fc.constantFrom('same', 'same', 'same', 'other', 'changed', 'cut'),
-      fc.nat(1200),
+      fc.nat(20_000),
       async (stopAfter, list, object, at) => {
         rmSync(target, { force: true });
         const store = new MemoryStore();
@@ -99,7 +99,7 @@ test('what appears is the content of the object, or nothing appears', async () =
         store.get = async (key, options) => {
           const found = await chunkedGet(key, options);
           const bytes = await collect(found.body);
-          return { ...found, body: Readable.from(chunked(bytes, 40), { objectMode: false }) };
+          return { ...found, body: Readable.from(chunked(bytes, 400), { objectMode: false }) };
         };
         await store.put('k', chunked(sealed[0]!, 1000));
         const first = await run(store, { stopAfter });
