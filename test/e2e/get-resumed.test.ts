@@ -62,14 +62,12 @@ beforeEach(async () => {
 const kept = () => [STATE, PARTIAL].filter((name) => box.has(name));
 const expectNothingLeft = () => expect(box.files()).toEqual(before);
 
-/** Stops after about 8 MiB, and is interrupted there. */
+/** Stops within the eighth frame, whatever comes by other requests, and is interrupted there. */
 async function interrupted(args = get): Promise<Result> {
-  proxy.add({ method: 'GET', url: /\/(object|signed|s3ec)\b/, stallResponse: 8 * MIB });
+  proxy.add({ method: 'GET', url: /\/(object|signed|s3ec)\b/, stallResponse: 7.5 * MIB });
   const running = box.start(args, { input: '' });
   const written = () =>
-    box
-      .files()
-      .some((name) => /sealdrop-part(ial)?$/.test(name) && statSync(box.path(name)).size > 7 * MIB - 1);
+    box.files().some((name) => /sealdrop-part(ial)?$/.test(name) && statSync(box.path(name)).size > 6 * MIB);
   await until('most of it is there', written);
   running.child.kill('SIGINT');
   const result = await running.result;
@@ -120,7 +118,7 @@ test('the store goes away for good: what came is kept', async () => {
   proxy.add({ method: 'GET', url: 'object', times: 99, answer: { status: 503 } });
   const { code, stderr } = await box.run(get);
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^4\.0 MiB stay in /);
+  expect(stderr).toMatch(/^[34]\.0 MiB stay in /);
   proxy.reset();
   expect(await box.run([...get, '-q'])).toMatchObject({ code: 0, stderr: '' });
   expect(box.read('opened').equals(CONTENT)).toBe(true);
