@@ -1,26 +1,11 @@
 /** Gets that go on where they were broken off: what the command asks and says of them. */
 import { dirname } from 'node:path';
-import { Option, type Command } from 'commander';
 import { printable, shellQuoted } from '../printable.js';
 import type { KeptEvent } from '../transfer/kept/get-kept.js';
 import type { KeptFile } from '../transfer/kept/kept-file.js';
-import type { Environment } from './command.js';
 import { formatBytes, type Output } from './output.js';
 
-const DEFAULT_RESUME_FROM = 64 * 1024 * 1024;
-
-export function noResumeOption(command: Command): Command {
-  return command.addOption(
-    new Option('--no-resume', 'begin anew, and leave nothing where it is interrupted'),
-  );
-}
-
-/** Bytes of an object from which on its get can be gone on with. */
-export function resumeFrom({ resume }: { resume?: boolean }, { config }: Environment): number {
-  return resume === false ? Infinity : (config?.config.resumeFrom ?? DEFAULT_RESUME_FROM);
-}
-
-export function sayOfResuming(event: KeptEvent, output: Output): void {
+export function sayOfResumedGet(event: KeptEvent, output: Output): void {
   if (event.kind === 'restarted') output.note(`an earlier get is not gone on with: ${event.why}`);
   else
     output.note(

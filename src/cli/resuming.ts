@@ -1,4 +1,4 @@
-/** Transfers that go on where they were broken off: what the commands ask and say of them. */
+/** Transfers that go on where they were broken off: what the commands ask of them, and say of puts. */
 import { Option, type Command } from 'commander';
 import type { ResumedPutReport, ResumeEvent } from '../transfer/resume/run.js';
 import type { Environment } from './command.js';
@@ -9,11 +9,11 @@ const DEFAULT_RESUME_FROM = 64 * MIB;
 
 export function noResumeOption(command: Command): Command {
   return command.addOption(
-    new Option('--no-resume', 'begin anew, and leave nothing at the store where it is interrupted'),
+    new Option('--no-resume', 'begin anew, and leave nothing where it is interrupted'),
   );
 }
 
-/** Bytes of a file from which on its transfer can be gone on with. */
+/** Bytes of a file or an object from which on its transfer can be gone on with. */
 export function resumeFrom({ resume }: { resume?: boolean }, { config }: Environment): number {
   return resume === false ? Infinity : (config?.config.resumeFrom ?? DEFAULT_RESUME_FROM);
 }

@@ -352,6 +352,8 @@ const KEYS = {
   keyNamespace: 'space-1',
 };
 
+const DEFAULTS = { ...STORE, resumeFrom: 123_456_789 };
+
 test('what is trusted is shown, each field of it', async () => {
   const here = box();
   const envelope = {
@@ -368,7 +370,7 @@ test('what is trusted is shown, each field of it', async () => {
         own: { ...vault, sse: 'c', sseKeyFile: '/sse.key' },
       },
       keys: KEYS,
-      defaults: STORE,
+      defaults: DEFAULTS,
     }),
   );
   // No field has come that this test doesn't know.
@@ -376,7 +378,7 @@ test('what is trusted is shown, each field of it', async () => {
     readFileSync(new URL('../../sealdrop.schema.json', import.meta.url), 'utf8'),
   ) as { properties: Record<string, { properties: object; additionalProperties: { properties: object } }> };
   const fieldsOf = (of: object) => Object.keys(of).sort();
-  expect(fieldsOf(properties.defaults!.properties)).toEqual(fieldsOf(STORE));
+  expect(fieldsOf(properties.defaults!.properties)).toEqual(fieldsOf(DEFAULTS));
   expect(fieldsOf(properties.keys!.properties)).toEqual(fieldsOf(KEYS));
   expect(fieldsOf(properties.vaults!.additionalProperties.properties)).toEqual(
     fieldsOf({ ...vault, sse: '', sseKeyFile: '' }),
@@ -392,8 +394,9 @@ test('what is trusted is shown, each field of it', async () => {
     expect(line('vault kms')).toContain(text);
   for (const text of ['--sse c', '--sse-key-file /sse.key']) expect(line('vault own')).toContain(text);
   for (const value of Object.values(KEYS).flat()) expect(said).toContain(value);
+  expect(line('resumes')).toContain('123456789');
   const [document] = documents(await here.run(['trust', '--json']));
-  expect(document).toMatchObject({ ...KEYS, defaults: STORE });
+  expect(document).toMatchObject({ ...KEYS, defaults: DEFAULTS });
   expect(document!.vaults).toEqual([
     { name: 'kms', ...vault, sse: 'aws:kms:key-1' },
     { name: 'own', ...vault, sse: 'c', sseKeyFile: '/sse.key' },

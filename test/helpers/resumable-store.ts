@@ -46,7 +46,7 @@ export class ResumableStore extends MemoryStore {
   readonly #objects = new Map<string, { bytes: Buffer; metadata: PutOptions['metadata'] }>();
   hooks: Hooks = {};
   terms = 'as ever';
-  place = 'here';
+  where = 'here';
 
   constructor({ partSize, parallel = 2 }: { partSize: number; parallel?: number }, wire: Sent[] = []) {
     super();
@@ -72,7 +72,7 @@ export class ResumableStore extends MemoryStore {
     plan: async () => ({
       partSize: this.#partSize,
       parallel: this.#parallel,
-      place: this.place,
+      place: this.where,
       terms: this.terms,
     }),
     begin: async (key, options) => {

@@ -113,7 +113,7 @@ describe('a download by several requests', () => {
     let asked = 0;
     const stream = body(async (range) => (asked++, readable(range)));
     let read = 0;
-    for await (const piece of stream) if ((read += (piece).length) > 500_000) break;
+    for await (const piece of stream) if ((read += piece.length) > 500_000) break;
     for (let i = 0; i < 100; i++) await turn();
     expect(asked).toBe(0);
     expect(stream.destroyed).toBe(true);
@@ -124,7 +124,7 @@ describe('a download by several requests', () => {
     const stream = body(async (range) => (opened++, readable(range)));
     let read = 0;
     for await (const piece of stream) {
-      read += (piece).length;
+      read += piece.length;
       // The one that is read, and two behind it.
       expect(opened).toBeLessThanOrEqual(Math.floor(read / SEGMENT_SIZE) + 2);
       for (let i = 0; i < 3; i++) await turn();
@@ -164,7 +164,7 @@ describe('a download by several requests', () => {
       return opened;
     });
     let read = 0;
-    for await (const piece of stream) if ((read += (piece).length) > 2 * MIB) break;
+    for await (const piece of stream) if ((read += piece.length) > 2 * MIB) break;
     answer();
     for (let i = 0; i < 10; i++) await turn();
     expect(late.length).toBeGreaterThan(0);

@@ -295,7 +295,7 @@ describe('any difference begins anew, with another key and another upload', () =
     'another machine': (first) => (first.host = '00000000'),
     'other terms': (first) => (first.terms = 'others'),
     'another size of parts': (first) => (first.partSize = PART + 1),
-    'another place': (first) => (first.place = 'there'),
+    'another place': (first) => (first.where = 'there'),
     'another data key': (first) => (first.dataKey = randomBytes(32).toString('base64')),
     'a damaged header': (first) => {
       const header = Buffer.from(first.header as string, 'base64');

@@ -25,7 +25,8 @@ import {
   type RangeOptions,
 } from '../get-part.js';
 import { getTrees } from '../get-tree.js';
-import { noResumeOption, resumeFrom, sayOfKept, sayOfResuming } from '../keeping.js';
+import { sayOfKept, sayOfResumedGet } from '../keeping.js';
+import { noResumeOption, resumeFrom } from '../resuming.js';
 import { headOne } from '../objects.js';
 import { startProgress } from '../progress.js';
 import { assertDistinct, assertOutsideVaults } from '../targets.js';
@@ -235,7 +236,7 @@ async function openOne(
     };
     if (ranges === undefined || !(target instanceof KeptFile)) return { report: await get(job), size };
     try {
-      const onEvent = (event: KeptEvent) => sayOfResuming(event, output);
+      const onEvent = (event: KeptEvent) => sayOfResumedGet(event, output);
       return { report: await getKept({ ...job, target, ranges, onEvent }), size };
     } catch (error) {
       progress.stop();
