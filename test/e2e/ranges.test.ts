@@ -180,9 +180,7 @@ describe.each(Object.entries(START))('%s', (_name, startServer) => {
       Buffer.concat([0, 3 * MIB - 5, 9 * MIB].map((at) => CONTENT.subarray(at, at + 50))),
     );
     opened.close();
-    const one = await collect(
-      openRange({ ...settings, range: { suffix: 3 } }),
-    );
+    const one = await collect(openRange({ ...settings, range: { suffix: 3 } }));
     expect(one.equals(CONTENT.subarray(-3))).toBe(true);
   });
 });
