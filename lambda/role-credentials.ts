@@ -19,4 +19,5 @@ export function defaultProvider(): () => Promise<AwsCredentialIdentity> {
   };
 }
 
-export const fromNodeProviderChain = defaultProvider;
+/** The same by the name that `@aws-sdk/credential-providers` has for it. */
+export const fromNodeProviderChain = () => defaultProvider();
