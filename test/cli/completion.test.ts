@@ -122,7 +122,10 @@ describe('in bash', () => {
     ['sealdrop put --private', []],
     [
       'sealdrop get --p',
-      ['--preserve', '--private-key', '--passphrase-file', '--passphrase-fd', '--profile', '--provider'],
+      [
+        ...['--preserve', '--private-key', '--passphrase-file', '--passphrase-fd', '--profile', '--provider'],
+        '--parallel',
+      ],
     ],
     ['sealdrop put --oaep-hash sha', ['sha256', 'sha1', 'sha384', 'sha512']],
     ['sealdrop serve --after ', ['keep', 'move', 'delete']],

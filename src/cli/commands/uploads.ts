@@ -34,8 +34,8 @@ const ABOUT = `
 
 An upload in parts that was broken off (the machine went down, the process was killed) takes room at the store until it
 is aborted, and no listing of objects shows it. MinIO tells of them by their whole key alone, never by a prefix: there
-name the key. Aborting one that is still running makes that one fail. What this machine keeps of a put, to go on with it,
-goes too.`;
+name the key. Aborting one that is still running makes that one fail. What this machine keeps of a put, to go on with
+it, goes too.`;
 
 export function uploadsCommand(environment: Environment): Command {
   return new Command('uploads')
