@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
 import type { Parallelism } from './parallelism.js';
 
@@ -47,6 +48,8 @@ export class ParallelBody extends Readable {
     super();
     this.#options = options;
     this.#next = options.begun.end;
+    // One per request.
+    setMaxListeners(0, this.#closing.signal);
     // Whoever reads is told; nobody may be reading just now.
     this.on('error', () => undefined);
     this.#follow(this.#add(), options.begun.body);

@@ -85,7 +85,8 @@ describe.each(wanted)('at %s', (name) => {
   test(
     'SIGKILL: the second run sends under half, and the AWS Encryption SDK for Python opens it',
     async () => {
-      await brokenOff('SIGKILL');
+      // Four parts of 5 MiB may be on their way, and be lost: of 96 MiB a fifth (of 2 GiB, in the proof, a hundredth).
+      await brokenOff('SIGKILL', 0.8);
       expect(await uploads()).toHaveLength(1);
       const names = readdirSync(state);
       expect(names.some((each) => each.endsWith('.jsonl'))).toBe(true);
