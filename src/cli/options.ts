@@ -129,9 +129,7 @@ export function fetchOptions(command: Command): Command {
 }
 
 const parallelOption = () =>
-  new Option('--parallel <n>', 'parts under way (default: 4, and more while that is faster)').argParser(
-    positive,
-  );
+  new Option('--parallel <n>', 'parts under way (default: as many as are faster)').argParser(positive);
 
 const memoryOption = () =>
   new Option('--memory <bytes>', 'what the parts under way may take (default: 96MiB)').argParser(parseBytes);

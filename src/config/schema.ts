@@ -46,7 +46,7 @@ const store = {
     .min(1)
     .max(32)
     .optional()
-    .describe('Parts of an object under way at the same time. Default: 4, and more while that is faster'),
+    .describe('Parts of an object under way at the same time. Default: as many as are faster than fewer'),
   memory: z
     .int()
     .min(10 * MIB)

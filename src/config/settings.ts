@@ -59,7 +59,7 @@ export interface StoreSettings {
   partSize?: number;
   /** How the store proves that it holds what was sent (docs/stores.md). Default `auto`. */
   checksum?: ChecksumMode;
-  /** Parts of an object that are under way at the same time. Default: 4, and more while that is faster. */
+  /** Parts of an object that are under way at the same time. Default: as many as are faster than fewer. */
   concurrency?: number;
   /** Bytes that the parts of all transfers with one store may take, at least 10 MiB. Default 96 MiB. */
   memory?: number;

@@ -3,26 +3,30 @@
 const MIB = 1024 * 1024;
 /** Bytes that the parts of all transfers with one store may take, where nobody says it. */
 export const DEFAULT_MEMORY = 96 * MIB;
-const START = 4;
+/** At the beginning, of uploads and of downloads: one connection to a store near by is as much as a process can take. */
+const START = { upload: 3, download: 1 };
 export const MOST = 32;
 /** What one step adds has to bring more than measurements differ by. */
 const STEP = 1.5;
-const GAIN = 1.1;
+const GAIN = 1.25;
 /** Milliseconds: shorter, and what is measured is chance. */
 const WINDOW = 250;
 /** Windows after which it is tried again whether more bring more. */
 const REST = 20;
+/** Windows at the beginning that say nothing: everything is faster when it has run for a while. */
+const WARMING_UP = 2;
 
 export interface ParallelismOptions {
   /** So many, always. */
   readonly wanted?: number | undefined;
+  readonly direction: keyof typeof START;
   /** Bytes that the parts under way, and the one that is being filled, may take now; two parts are the least. */
   readonly memory: () => number;
   readonly partSize: number;
 }
 
 /**
- * Begins with four and goes up while that makes the whole faster and there is memory for it: a distant store gives each
+ * Begins with a few and goes up while that makes the whole faster and there is memory for it: a distant store gives each
  * connection so much and no more, and one near by has enough to do with a few.
  */
 export class Parallelism {
@@ -30,12 +34,12 @@ export class Parallelism {
   readonly #options: ParallelismOptions;
   /** The last limit that paid, and bytes per millisecond under it. */
   #proven: { limit: number; rate: number } | undefined;
-  #resting = 0;
+  #resting = WARMING_UP;
   #window = { from: 0, parts: 0, bytes: 0, waited: false };
 
   constructor(options: ParallelismOptions) {
     this.#options = options;
-    this.#limit = options.wanted ?? START;
+    this.#limit = options.wanted ?? START[options.direction];
     this.#begin(performance.now());
   }
 

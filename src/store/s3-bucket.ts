@@ -11,7 +11,7 @@ import { SealdropError } from '../errors.js';
 import type { ChecksumMode, ObjectInfo, ServerSideEncryption } from '../ports.js';
 import { printable } from '../printable.js';
 import type { StoreTraits } from '../store-traits.js';
-import { Parallelism } from './parallelism.js';
+import { Parallelism, type ParallelismOptions } from './parallelism.js';
 import type { Endpoint } from './s3-config.js';
 import { factsOf, isDenied, isNamed, isNotFound, notS3, s3Error, type Asked } from './s3-errors.js';
 import { encryptionOf, keyNotApplicable, keyRequired, sseOfAny, wrongKey } from './sse.js';
@@ -36,8 +36,13 @@ export interface S3Bucket {
 }
 
 /** For one of the objects under way, of which each has its share of the memory. */
-export const parallelismOf = (bucket: S3Bucket, partSize: number): Parallelism =>
+export const parallelismOf = (
+  bucket: S3Bucket,
+  direction: ParallelismOptions['direction'],
+  partSize: number,
+): Parallelism =>
   new Parallelism({
+    direction,
     wanted: bucket.concurrency,
     memory: () => bucket.memory / Math.max(bucket.underWay.count, 1),
     partSize,

@@ -53,7 +53,7 @@ async function getInSegments(bucket: S3Bucket, key: string, options: GetVersionO
     const opened = await reopened(bucket, key, { ...options, range, ifMatch: got.info.etag, signal });
     return resuming(bucket, key, { ...options, signal }, opened).body;
   };
-  const parallelism = parallelismOf(bucket, SEGMENT_SIZE);
+  const parallelism = parallelismOf(bucket, 'download', SEGMENT_SIZE);
   const body = new ParallelBody({ begun: { body: got.body, end: begun.end }, end: size, parallelism, open });
   bucket.underWay.count++;
   body.once('close', () => bucket.underWay.count--);

@@ -40,7 +40,7 @@ export async function putObject(
   assertMetadataFit(bucket, key, options.metadata);
   const plan = planParts(options.size ?? options.expectedSize, bucket.partSize, bucket.traits);
   const job = new Job(bucket, key, options);
-  const parallelism = parallelismOf(bucket, plan.partSize);
+  const parallelism = parallelismOf(bucket, 'upload', plan.partSize);
   const pool = new BufferPool(Math.min(plan.partSize, options.size ?? Infinity), MOST + 1);
   const { address } = askedOf(bucket, key);
   const parts = cutParts(pull(source, { address, size: options.size, signal: job.signal }), plan, pool);

@@ -56,7 +56,7 @@ async function copyParts(job: Job, upload: MultipartUpload, before: ObjectInfo):
   await inParallel(
     job,
     ranges,
-    new Parallelism({ wanted: bucket.concurrency ?? 4, memory: () => 0, partSize: 1 }),
+    new Parallelism({ direction: 'upload', wanted: bucket.concurrency ?? 4, memory: () => 0, partSize: 1 }),
     copy,
   );
 }

@@ -120,7 +120,7 @@ class S3Upload implements ResumableUpload {
     onSent: (part: SentPart) => Promise<void>,
   ): Promise<void> {
     const { bucket, signal } = this.#job;
-    const parallelism = parallelismOf(bucket, partSize);
+    const parallelism = parallelismOf(bucket, 'upload', partSize);
     bucket.underWay.count++;
     await inParallel(this.#job, parts, parallelism, async (part) => {
       const { length } = part.body;

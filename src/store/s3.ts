@@ -40,7 +40,7 @@ export interface S3StoreOptions extends ClientOptions {
   bucket: string;
   /** Bytes of a part, at least 5 MiB. Default 8 MiB; 16 MiB where the size isn't known; more for large objects. */
   partSize?: number | undefined;
-  /** Parts of one object that are under way at the same time. Default: 4, and more while that is faster. */
+  /** Parts of one object that are under way at the same time. Default: as many as are faster than fewer. */
   concurrency?: number | undefined;
   /** Bytes that the parts of all transfers under way may take. Default 96 MiB. */
   memory?: number | undefined;

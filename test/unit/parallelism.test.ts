@@ -23,12 +23,12 @@ function run(parallelism: Parallelism, parts: number, speed: { perConnection: nu
 }
 
 const of = (options: object = {}) =>
-  new Parallelism({ memory: () => 512 * MIB, partSize: 8 * MIB, ...options });
+  new Parallelism({ direction: 'upload', memory: () => 512 * MIB, partSize: 8 * MIB, ...options });
 
 describe('parallelism', () => {
   test('grows while that brings more, and no further', () => {
     const limits = run(of(), 400, { perConnection: 30_000, together: 300_000 });
-    expect(limits[0]).toBe(4);
+    expect(limits[0]).toBe(3);
     const last = limits.slice(-100);
     expect(Math.min(...last)).toBeGreaterThanOrEqual(9);
     expect(Math.max(...limits)).toBeLessThanOrEqual(21);
@@ -36,15 +36,23 @@ describe('parallelism', () => {
 
   test('stays where it begins when more bring nothing', () => {
     const limits = run(of(), 400, { perConnection: 1e9, together: 1_000_000 });
-    expect(limits.filter((limit) => limit > 4).length).toBeLessThan(limits.length / 10);
-    expect(Math.max(...limits)).toBe(6);
+    expect(limits.filter((limit) => limit > 3).length).toBeLessThan(limits.length / 10);
+    expect(Math.max(...limits)).toBe(5);
+  });
+
+  test('a download begins with one, stays with it where that is enough, and reaches what a distant store gives', () => {
+    const near = run(of({ direction: 'download' }), 400, { perConnection: 1e9, together: 1_000_000 });
+    expect(near.filter((limit) => limit > 1).length).toBeLessThan(near.length / 10);
+    const far = run(of({ direction: 'download' }), 400, { perConnection: 30_000, together: 120_000 });
+    expect(far.findIndex((limit) => limit >= 4)).toBeLessThan(12);
+    expect(Math.min(...far.slice(-100))).toBeGreaterThanOrEqual(4);
   });
 
   test('does not grow where no part has had to wait', () => {
     const parallelism = of();
     let now = performance.now();
     for (let i = 0; i < 100; i++) parallelism.ended(8 * MIB, (now += 100));
-    expect(parallelism.limit).toBe(4);
+    expect(parallelism.limit).toBe(3);
   });
 
   test.each([
@@ -55,7 +63,7 @@ describe('parallelism', () => {
     [40 * MIB, 8 * MIB, 4],
     [1024 * 1024 * MIB, 8 * MIB, 32],
   ])('%i bytes of memory, parts of %i: at most %i, and the one that is filled', (memory, partSize, most) => {
-    const parallelism = new Parallelism({ memory: () => memory, partSize });
+    const parallelism = new Parallelism({ direction: 'upload', memory: () => memory, partSize });
     const limits = run(parallelism, 300, { perConnection: 1000, together: 1e9 });
     expect(Math.max(...limits)).toBe(most);
   });
@@ -78,7 +86,12 @@ describe('a download by several requests', () => {
   const FIRST = { first: 0, last: SEGMENT_SIZE - 1 };
 
   function body(open: (range: SegmentRange, signal: AbortSignal) => Promise<Readable>, wanted = 3) {
-    const parallelism = new Parallelism({ wanted, memory: () => 0, partSize: SEGMENT_SIZE });
+    const parallelism = new Parallelism({
+      direction: 'download',
+      wanted,
+      memory: () => 0,
+      partSize: SEGMENT_SIZE,
+    });
     const begun = { body: readable(FIRST), end: SEGMENT_SIZE };
     return new ParallelBody({ begun, end: SIZE, parallelism, open });
   }
