@@ -84,9 +84,10 @@ export class BucketGateway {
     for await (const { key, etag } of list(signal)) {
       unlisted.delete(key);
       const object = { bucket, key, etag };
-      // A webhook has told of it meanwhile, and more.
-      if (this.#done.get(key) !== etag && !this.#waiting.has(idOf(object)))
-        this.#waiting.set(idOf(object), object);
+      const id = idOf(object);
+      // A webhook has told of it meanwhile, and more; or it is on its way.
+      if (this.#done.get(key) !== etag && !this.#waiting.has(id) && !this.#taken.has(id))
+        this.#waiting.set(id, object);
     }
     // What comes back is new, and what does not takes no room.
     for (const key of unlisted) this.#done.delete(key);

@@ -30,6 +30,8 @@ let stop: AbortController;
 /** How often the vault fails before it works. */
 let failures: number;
 let lists: number;
+/** Called before the vault answers. */
+let asked: () => Promise<void>;
 /** Called when a list was read to its end, before the objects' turns. */
 let listed: () => Promise<void>;
 let running: Promise<void> | undefined;
@@ -37,11 +39,12 @@ let running: Promise<void> | undefined;
 beforeEach(() => {
   [source, vault] = [new MemoryStore(), new MemoryStore()];
   [reports, tagged, failures, lists] = [[], [], 0, 0];
-  listed = async () => undefined;
+  listed = asked = async () => undefined;
   stop = new AbortController();
   const head = vault.head.bind(vault);
   vault.head = async (...args) => {
     if (failures-- > 0) throw new SealdropError('store_unavailable', 'down', { retryable: true });
+    await asked();
     return head(...args);
   };
 });
@@ -119,6 +122,14 @@ describe('a gateway that runs', () => {
     await until(() => outcomes().includes('in/a stored'));
     await sleep(300);
     expect(outcomes()).toEqual([...Array(3).fill('in/a failed store_unavailable'), 'in/a stored']);
+  });
+
+  test('takes what is still on its way no second time, however often the list is read', async () => {
+    asked = () => until(() => lists > 4);
+    await drop('in/a');
+    running = newGateway().run(stop.signal);
+    await until(() => outcomes().length > 0 && lists > 6);
+    expect(outcomes()).toEqual(['in/a stored']);
   });
 
   test('tags what can never be stored, and says it once, however often the list is read', async () => {
