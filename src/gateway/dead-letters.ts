@@ -45,6 +45,12 @@ export interface Selection {
 /** The code of what SQS moved here itself. */
 const EXHAUSTED = 'exhausted';
 
+/**
+ * Milliseconds. An answer that is on its way when somebody interrupts holds messages that only it names: it is waited
+ * for, as otherwise nobody gets them before their time runs out.
+ */
+const ANSWER_TIME = 3_000;
+
 /** In a row: one alone may be chance. */
 const EMPTY_ANSWERS = 2;
 
@@ -59,10 +65,11 @@ export async function walk(
 ): Promise<void> {
   const held = new Map<string, string>();
   const seen = new Set<string>();
+  const patient = signal && afterwards(signal, ANSWER_TIME);
   try {
     for (let empty = 0; empty < EMPTY_ANSWERS && seen.size < limit;) {
       throwIfAborted(signal);
-      const messages = await queue.receive(holdSeconds, signal);
+      const messages = await queue.receive(holdSeconds, patient);
       for (const { id, receipt } of messages) held.set(id, receipt);
       const fresh = messages.filter(({ id }) => !seen.has(id)).slice(0, limit - seen.size);
       empty = fresh.length === 0 ? empty + 1 : 0;
@@ -75,6 +82,13 @@ export async function walk(
   } finally {
     await queue.release([...held.values()]);
   }
+}
+
+function afterwards(signal: AbortSignal, milliseconds: number): AbortSignal {
+  const late = new AbortController();
+  const abort = () => setTimeout(() => late.abort(signal.reason), milliseconds).unref();
+  signal.addEventListener('abort', abort, { once: true });
+  return late.signal;
 }
 
 /** Which objects a message is about, and why it is here. Nothing else of it: S3's events hold digests of plaintext. */

@@ -1,5 +1,6 @@
 /** Which messages are moved; the queue itself is tested with the command. */
 import { describe, expect, test } from '@jest/globals';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { deadLetterOf, isSelected, redrive, type DeadLetter } from '../../src/gateway/dead-letters.js';
 import type { MessageQueue, QueueMessage } from '../../src/operations.js';
 
@@ -11,6 +12,8 @@ class MemoryQueue implements MessageQueue {
   readonly messages: (QueueMessage & { held?: boolean })[] = [];
   onSend: ((body: string) => void) | undefined;
   onRemove: (() => void) | undefined;
+  /** Messages are handed out, and the answer is on its way. */
+  onReceive: (() => void) | undefined;
   #next = 0;
 
   add(body: object, code?: string, sent = new Date(NOW - 60_000)): string {
@@ -29,9 +32,12 @@ class MemoryQueue implements MessageQueue {
   async count() {
     return this.messages.length;
   }
-  async receive() {
+  async receive(_seconds: number, signal?: AbortSignal) {
     const some = this.messages.filter(({ held }) => held !== true).slice(0, 10);
     for (const each of some) each.held = true;
+    this.onReceive?.();
+    await nextTurn();
+    signal?.throwIfAborted();
     return some;
   }
   async release(receipts: readonly string[]) {
@@ -52,6 +58,19 @@ class MemoryQueue implements MessageQueue {
 
 const ANY = { ids: [] };
 const options = { limit: 1_000, holdSeconds: 1, wanted: ANY, dryRun: false };
+
+test('interrupted while an answer is on its way: what it holds is given back', async () => {
+  const [from, to] = [new MemoryQueue(), new MemoryQueue()];
+  for (let i = 0; i < 15; i++) from.add({ bucket: 'b', key: `k${i}` });
+  const interrupt = new AbortController();
+  let answers = 0;
+  from.onReceive = () => ++answers === 2 && interrupt.abort(new Error('interrupted'));
+  const onMoved = () => undefined;
+  const moved = redrive({ from, to, ...options, signal: interrupt.signal, onMoved });
+  await expect(moved).rejects.toThrow('interrupted');
+  expect(to.messages).toHaveLength(10);
+  expect(from.messages.map(({ held }) => held)).toEqual(Array.from({ length: 5 }, () => false));
+});
 
 test('a message that failed again meanwhile is moved once, even if clocks disagree', async () => {
   const [from, to] = [new MemoryQueue(), new MemoryQueue()];
