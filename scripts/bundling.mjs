@@ -54,7 +54,7 @@ const leftOut = {
 };
 
 /**
- * Schemas of the SDK's requests, of which a function needs a few. esbuild keeps every object that has a computed name in it,
+ * Schemas of the SDK's requests, of which nothing here needs more than a few. esbuild keeps every object that has a computed name in it,
  * for computing may have effects; these names are constants of the same file.
  */
 function withPlainNames(code) {
@@ -91,13 +91,13 @@ export const selfContained = {
   },
   // What is imported dynamically lies in files of its own, and is loaded when it is needed.
   splitting: true,
-  plugins: [ellipticKeys],
+  plugins: [ellipticKeys, plainSchemas],
 };
 
 /** For functions: a folder with index.mjs, and chunks/ beside it. */
 export const ofFunctions = {
   ...selfContained,
-  plugins: [...selfContained.plugins, roleCredentials, leftOut, plainSchemas],
+  plugins: [...selfContained.plugins, roleCredentials, leftOut],
   outExtension: { '.js': '.mjs' },
   chunkNames: 'chunks/[name]-[hash]',
   minify: true,

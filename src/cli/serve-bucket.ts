@@ -1,5 +1,4 @@
 /** `sealdrop serve --inbox s3://bucket/prefix/`: a bucket at an S3-compatible store as the inbox. */
-import { Option, type Command } from 'commander';
 import type { Address } from '../address.js';
 import type { Vault } from '../config/settings.js';
 import { exitCodeOf, SealdropError } from '../errors.js';
@@ -10,30 +9,7 @@ import { assertApartFromVault } from '../gateway/inboxes.js';
 import { printable } from '../printable.js';
 import type { Environment } from './command.js';
 import { formatBytes, type Output } from './output.js';
-
-export interface BucketOptions {
-  inboxEndpointUrl?: string;
-  inboxRegion?: string;
-  inboxProfile?: string;
-  webhookTokenFile?: string;
-  endpointUrl?: string;
-  caBundle?: string;
-  after: string;
-}
-
-export function bucketOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--inbox-endpoint-url <url>', 'store of an inbox s3://bucket/prefix/').env(
-        'SEALDROP_INBOX_ENDPOINT_URL',
-      ),
-    )
-    .addOption(new Option('--inbox-region <name>', 'its region'))
-    .addOption(new Option('--inbox-profile <name>', 'profile of the AWS configuration files for it'))
-    .addOption(
-      new Option('--webhook-token-file <file>', 'token of MinIO for POST /v1/events (with --listen)'),
-    );
-}
+import type { BucketOptions } from './serve-options.js';
 
 export type BucketAddress = Address & { kind: 's3' };
 

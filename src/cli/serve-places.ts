@@ -16,15 +16,8 @@ import type { Environment } from './command.js';
 import { makeDirectory, writeKeyPair } from './commands/keygen.js';
 import { isAnythingBelow } from './objects.js';
 import type { Output } from './output.js';
+import { DEFAULTS } from './serve-options.js';
 
-export const DEFAULTS = {
-  inbox: 'inbox',
-  vault: 'vault',
-  keys: 'keys',
-  publicKey: 'keys/public_key.pem',
-  privateKey: 'keys/private_key.pem',
-  idempotencyKey: 'keys/idempotency.key',
-};
 const IDEMPOTENCY_BYTES = 32;
 
 export interface PlaceOptions {

@@ -2,7 +2,6 @@ import { Command } from 'commander';
 import { parseAddress, type Address } from '../../address.js';
 import { CONFIG_NAME, readNamed } from '../../config/config.js';
 import { located } from '../../config/named-vaults.js';
-import { parseDeployments } from '../../config/read-deployments.js';
 import type { StoreSettings } from '../../config/settings.js';
 import { storeOptionsOf } from '../../config/store-options.js';
 import { examine, worst } from '../../doctor/examine.js';
@@ -124,6 +123,7 @@ async function checkConfiguration({ config }: Environment): Promise<Found[]> {
 async function deployments(path: string): Promise<Found[]> {
   const text = (await readNamed(path)).bytes.toString();
   if (!Object.hasOwn(JSON.parse(text) as object, 'deployments')) return [];
+  const { parseDeployments } = await import('../../config/read-deployments.js');
   try {
     const names = Object.keys(parseDeployments(text, path));
     return [ok(`deployments: ${names.join(', ')}`)];
