@@ -5,6 +5,8 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', import.meta.
 export default {
   testEnvironment: 'node',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // Run by `npm run proof`.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/proof/'],
   // A machine that has other work may be several times slower: it is no measure of speed.
   testTimeout: 180_000,
   maxWorkers: 2,

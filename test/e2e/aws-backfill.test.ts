@@ -31,7 +31,8 @@ jest.setTimeout(180_000);
 
 const OLD = 'sealdrop-old';
 const PRIVATE_KEYS = 'sealdrop/private-keys';
-const OBJECTS = 2000;
+/** Set by `npm run proof -- backfill`. */
+const OBJECTS = Number(process.env.SEALDROP_BACKFILL_OBJECTS ?? 400);
 const RUN_TIME = 5 * 60_000;
 
 const sizeOf = (number: number) => (number * 31) % 3000;
@@ -97,7 +98,7 @@ const keysOf = (reports: OutcomeReport[]) => reports.map(({ key }) => key).sort(
 const PREFIX = '3/old 1';
 const chosen = allKeys.filter((key) => key.startsWith(PREFIX));
 
-describe('a backfill of 2,000 existing objects', () => {
+describe(`a backfill of ${OBJECTS} existing objects`, () => {
   test('nothing is stored before, nor by a dry run, which says what would be', async () => {
     const reports = await backfill('--dry-run', '--prefix', PREFIX);
     expect(outcomes(reports)).toEqual(['would_store']);

@@ -18,6 +18,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { writePair } from '../helpers/keys.js';
 import { runToEnd, start, type Running } from '../helpers/serve.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
@@ -25,9 +26,7 @@ let folder: string;
 let running: Running | undefined;
 const keys = mkdtempSync(join(tmpdir(), 'sealdrop-gateway-keys-'));
 
-beforeAll(async () => {
-  expect((await runToEnd(['keygen', keys], { cwd: keys })).code).toBe(0);
-});
+beforeAll(() => writePair(keys));
 afterAll(() => rmSync(keys, { recursive: true }));
 
 beforeEach(() => {

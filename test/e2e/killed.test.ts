@@ -9,6 +9,7 @@ import {
   ListMultipartUploadsCommand,
   ListPartsCommand,
 } from '@aws-sdk/client-s3';
+import { writePair } from '../helpers/keys.js';
 import { runToEnd, start } from '../helpers/serve.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
@@ -27,7 +28,7 @@ beforeAll(async () => {
     SEALDROP_ENDPOINT_URL: minio.endpoint,
   };
   writeFileSync(join(folder, 'source'), bytes);
-  await runToEnd(['keygen', folder], { cwd: folder });
+  writePair(folder);
 }, SETUP_TIME);
 afterAll(async () => {
   await minio.stop();

@@ -12,10 +12,11 @@ import {
   type ListObjectVersionsCommandOutput,
 } from '@aws-sdk/client-s3';
 import { contentOf } from '../helpers/awkward-tree.js';
+import { writePair } from '../helpers/keys.js';
 import { runToEnd, start } from '../helpers/serve.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
-const FILES = 300;
+const FILES = 200;
 const folder = mkdtempSync(join(tmpdir(), 'sealdrop-rewrap-killed-'));
 let minio: S3Server;
 let env: Record<string, string>;
@@ -35,7 +36,7 @@ beforeAll(async () => {
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, `f${i}`), randomBytes(4096));
   }
-  for (const name of ['old', 'new']) await ok(['keygen', join(folder, name)]);
+  for (const name of ['old', 'new']) writePair(join(folder, name));
 }, SETUP_TIME);
 afterAll(async () => {
   await minio.stop();
@@ -100,9 +101,9 @@ test.each([[['--resume', 'done.jsonl']], [[]]])(
   async (more) => {
     rmSync(join(folder, 'done.jsonl'), { force: true });
     const args = rewrapping(...more);
-    await killedAt(args, 60);
+    await killedAt(args, 40);
     const first = await rewrapped();
-    await killedAt(args, first + 60);
+    await killedAt(args, first + 40);
     const second = await rewrapped();
     expect(second).toBeLessThan(FILES);
     // Somebody stores another file meanwhile, for the old key: that one is rewrapped, and not undone.

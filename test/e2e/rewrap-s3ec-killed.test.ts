@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startFaultProxy, type Fault, type FaultProxy } from '../helpers/fault-proxy.js';
+import { writePair } from '../helpers/keys.js';
 import { runToEnd, start } from '../helpers/serve.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
@@ -23,7 +24,7 @@ beforeAll(async () => {
     SEALDROP_ENDPOINT_URL: proxy.endpoint,
   };
   writeFileSync(join(folder, 'source'), Buffer.alloc(6 * 1024 * 1024, 7));
-  for (const name of ['old', 'new']) await ok(['keygen', join(folder, name)]);
+  for (const name of ['old', 'new']) writePair(join(folder, name));
 }, SETUP_TIME);
 afterAll(async () => {
   await proxy?.close();

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { contentOf } from '../helpers/awkward-tree.js';
+import { writePair } from '../helpers/keys.js';
 import { runToEnd, start } from '../helpers/serve.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
@@ -33,7 +34,7 @@ beforeAll(async () => {
   }
   // Long since stored before they are uploaded: LastModified has whole seconds at some stores.
   await sleep(1100);
-  await runToEnd(['keygen', folder], { cwd: folder });
+  writePair(folder);
 }, SETUP_TIME);
 afterAll(async () => {
   await minio.stop();

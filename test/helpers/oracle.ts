@@ -1,6 +1,7 @@
 /** AWS's own client for Node: what it writes we read, and what we write it reads. */
 import { Readable } from 'node:stream';
-import { buildClient, CommitmentPolicy, RawRsaKeyringNode } from '@aws-crypto/client-node';
+import { buildClient, CommitmentPolicy } from '@aws-crypto/client-node';
+import { RawRsaKeyringNode } from '@aws-crypto/raw-rsa-keyring-node';
 import type { OaepHash } from '../../src/ports.js';
 import { NAMES, privatePem, publicPem, type Pair } from './keys.js';
 

@@ -4,6 +4,7 @@ import { access, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CommitmentPolicyName } from '../../src/ports.js';
+import { GO_BUILD } from './binaries.js';
 import { cacheFolder, withLock } from './cache.js';
 import { pythonVenv } from './python-venv.js';
 import { run } from './run.js';
@@ -68,7 +69,7 @@ export async function goWithS3ec(): Promise<string> {
   return withLock(`${program}.lock`, async () => {
     if (await built()) return program;
     const build = ['build', '-buildvcs=false', '-o', `${program}.part`, '.'];
-    await run('go', build, { cwd: GO_SOURCES, timeout: BUILD_TIME });
+    await run('go', build, { cwd: GO_SOURCES, env: GO_BUILD, timeout: BUILD_TIME });
     await rename(`${program}.part`, program);
     return program;
   });

@@ -16,7 +16,7 @@ export interface LegacyKind {
 }
 
 const V1_NAMES = ['x-amz-iv', 'x-amz-key', 'x-amz-matdesc'];
-const V2_NAMES = [
+export const V2_NAMES = [
   'x-amz-cek-alg',
   'x-amz-iv',
   'x-amz-key-v2',

@@ -1,6 +1,6 @@
 /**
  * Objects under a KMS key, to and from the S3 Encryption Clients for Go and Python: by the command, on MinIO. What each of
- * the clients can't do at all is in s3ec-clients.test.ts.
+ * the clients can't do at all is in test/proof/s3ec-clients.test.ts.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { pattern } from '../helpers/bytes.js';

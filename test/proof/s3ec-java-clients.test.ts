@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { pattern } from '../helpers/bytes.js';
 import { rsaPair } from '../helpers/keys.js';
-import { LEGACY_KINDS, V2_SUITE, V3_SUITE } from '../helpers/s3ec-java-kinds.js';
+import { LEGACY_KINDS, V2_NAMES, V2_SUITE, V3_SUITE } from '../helpers/s3ec-java-kinds.js';
 import { JavaRefusal, S3ecJava, type JavaJob } from '../helpers/s3ec-java.js';
 import { SETUP_TIME, startMinio, type S3Server } from '../helpers/servers.js';
 
@@ -46,15 +46,6 @@ async function envelope(key: string): Promise<{ metadata: string[]; file: string
     .catch(() => ({}));
   return { metadata: Object.keys(Metadata).sort(), file: Object.keys(file).sort() };
 }
-
-const V2_NAMES = [
-  'x-amz-cek-alg',
-  'x-amz-iv',
-  'x-amz-key-v2',
-  'x-amz-matdesc',
-  'x-amz-tag-len',
-  'x-amz-wrap-alg',
-];
 
 describe.each(['RSA', 'AES'] as const)('version 4, %s', (wrapping) => {
   it('writes V2 where it is told to, and reads it where it may', async () => {
