@@ -41,6 +41,8 @@ export interface GetOptions {
   ifMatch?: string;
   /** All of it will be read, at once: a store may fetch it by several requests at the same time. Not with `range`. */
   whole?: boolean;
+  /** The body will be iterated, and each of its pieces used before the next is asked for. Default false. */
+  transient?: boolean;
   signal?: AbortSignal;
 }
 
@@ -582,7 +584,11 @@ export interface Encryptor {
    * One message. Every call makes a new data key and message id and seals one header with them.
    * @throws SealdropError through the iterator only.
    */
-  encrypt(source: ByteSource, context: Readonly<Record<string, string>>): ByteSource;
+  encrypt(
+    source: ByteSource,
+    context: Readonly<Record<string, string>>,
+    options?: EncryptOptions,
+  ): ByteSource;
   /**
    * For an envelope with its header beside the body: `encrypt` throws `usage` there. Every call makes a new data key, and
    * what it resolves to encrypts once.
@@ -598,6 +604,13 @@ export interface Encryptor {
   readonly pinned?: () => Encryptor;
 }
 
+export interface EncryptOptions {
+  /**
+   * Free the memory of each piece when the next one is asked for, whoever has it still. Default false: pieces may be kept.
+   */
+  transient?: boolean;
+}
+
 /** A message with its header beside the body. */
 export interface BegunMessage {
   /** Of the object's metadata: lower-case names, printable ASCII. */
@@ -608,7 +621,7 @@ export interface BegunMessage {
    * The body. May be called once.
    * @throws SealdropError through the iterator only: `source_changed`, `too_large`
    */
-  encrypt(source: ByteSource): ByteSource;
+  encrypt(source: ByteSource, options?: EncryptOptions): ByteSource;
 }
 
 /** What a later run needs to go on with a message. It opens that one message. */
@@ -643,7 +656,7 @@ export interface ResumableMessage {
   /** @param index from 0 */
   frame(index: number): FramePlace;
   /**
-   * The bytes of a frame, in pieces. Frames have nonces of their own: **whatever is sealed as one frame, in this run or in
+   * The bytes of a frame, in pieces, each to be used before the next is asked for. Frames have nonces of their own: **whatever is sealed as one frame, in this run or in
    * another, must always be the same plaintext**. The caller sees to it.
    */
   seal(index: number, plaintext: Uint8Array): Iterable<Uint8Array>;
@@ -673,7 +686,7 @@ export interface SizeEstimate {
 export const isOfSize = (size: number, { bytes, exact, least = 0 }: SizeEstimate): boolean =>
   exact ? size === bytes : size <= bytes && size >= least;
 
-export interface DecryptOptions {
+export interface DecryptOptions extends EncryptOptions {
   /**
    * The caller keeps everything back until the end is reached (writes aside and renames): then the content of an
    * unframed message, an over-long frame or an s3ec object may be handed over before its tag was checked. Default false.

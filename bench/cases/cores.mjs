@@ -1,4 +1,4 @@
-// Encryption alone on one core and on more, and with more threads allowed.
+// Encryption alone on one core and on more.
 import { availableParallelism } from 'node:os';
 import { formatBytes, GIB } from '../harness/options.mjs';
 import { envelopePeer } from './envelope.mjs';
@@ -11,7 +11,6 @@ export const cores = {
   async *contests({ lab, options, builds }) {
     const keys = lab.keys();
     const counts = [1, 2, 4, 8].filter((count) => count <= availableParallelism());
-    const threads = options.threads;
     for (const bytes of options.sizes ?? [GIB])
       for (const direction of ['encrypt', 'decrypt'])
         yield {
@@ -20,7 +19,7 @@ export const cores = {
             counts.map((count) =>
               envelopePeer(
                 named(nameOf(count)),
-                { engine: 'sealdrop', library, threads, direction, bytes, keys },
+                { engine: 'sealdrop', library, direction, bytes, keys },
                 { cores: Array.from({ length: count }, (_, i) => i) },
               ),
             ),

@@ -26,9 +26,7 @@ export const envelope = {
           name: `${direction} ${formatBytes(bytes)}`,
           bytes,
           peers: [
-            ...builds.map(({ named, library }) =>
-              peer(named('sealdrop'), { engine: 'sealdrop', library, threads: options.threads }),
-            ),
+            ...builds.map(({ named, library }) => peer(named('sealdrop'), { engine: 'sealdrop', library })),
             peer(LARGE_FRAMES, { engine: 'client-node', suiteId: UNSIGNED_COMMITTING, frameLength: MIB }),
             ...(options.quick ? [] : [peer(DEFAULTS, { engine: 'client-node' })]),
             opensslPeer(OPENSSL, { direction, seconds: options.quick ? 1 : 3 }),

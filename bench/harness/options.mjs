@@ -15,7 +15,6 @@ export const USAGE = `usage: npm run bench -- [CASE...] [options]
   --dist [NAME=]DIR    a build to measure in place of this one's; repeated, they take turns
   --peers NAME,NAME    only peers whose name begins so
   --cores N,N          the processors that peers run on
-  --threads N          that the library may encrypt with
   --memory BYTES       that a transfer's buffers may take
   --minutes N          of a soak
   --save               keep the figures in bench/results/, and write docs/performance.md from all of those
@@ -30,7 +29,6 @@ const OPTIONS = {
   dist: { type: 'string', multiple: true },
   peers: { type: 'string' },
   cores: { type: 'string' },
-  threads: { type: 'string' },
   memory: { type: 'string' },
   minutes: { type: 'string' },
   save: { type: 'boolean' },
@@ -51,7 +49,6 @@ export function readOptions(argv) {
     dist: values.dist ?? [],
     peers: values.peers?.split(','),
     cores: values.cores?.split(',').map((core) => wholeNumber('cores', core)),
-    threads: number('threads'),
     memory: values.memory,
     minutes: number('minutes'),
     save: values.save ?? false,

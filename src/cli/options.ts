@@ -132,7 +132,9 @@ const parallelOption = () =>
   new Option('--parallel <n>', 'parts under way (default: as many as are faster)').argParser(positive);
 
 const memoryOption = () =>
-  new Option('--memory <bytes>', 'what the parts under way may take (default: 96MiB)').argParser(parseBytes);
+  new Option('--memory <bytes>', 'what the buffers of transfers may take (default: 96MiB)').argParser(
+    parseBytes,
+  );
 
 function nameOptions(command: Command): Command {
   return keyOptions(command)

@@ -51,7 +51,7 @@ const store = {
     .int()
     .min(10 * MIB)
     .optional()
-    .describe('Bytes that the parts under way may take. Default: 100663296 (96 MiB)'),
+    .describe('Bytes that the buffers of transfers may take. Default: 100663296 (96 MiB)'),
 };
 
 const vault = z

@@ -61,7 +61,7 @@ export interface StoreSettings {
   checksum?: ChecksumMode;
   /** Parts of an object that are under way at the same time. Default: as many as are faster than fewer. */
   concurrency?: number;
-  /** Bytes that the parts of all transfers with one store may take, at least 10 MiB. Default 96 MiB. */
+  /** Bytes that the buffers of all transfers with one store may take, at least 10 MiB. Default 96 MiB. */
   memory?: number;
   /** Whether a directory that becomes a vault takes messages that name no key. Default `required`. */
   newBinding?: 'required' | 'allow';

@@ -26,9 +26,13 @@ export class ByteReader {
 
   /**
    * The next bytes, as many as have come, but not more than `most`; none where the source has ended. Of a source that gives
-   * crumbs enough are gathered to be worth a call of a cipher.
+   * crumbs enough are gathered to be worth a call of a cipher. Not a promise where they are there.
    */
-  async some(most: number): Promise<Buffer> {
+  some(most: number): Buffer | Promise<Buffer> {
+    return this.#current.length >= Math.min(most, WORTHWHILE) ? this.#take(most) : this.#someMore(most);
+  }
+
+  async #someMore(most: number): Promise<Buffer> {
     if (this.#current.length === 0 && most > 0) await this.#pull();
     if (this.#current.length >= Math.min(most, WORTHWHILE)) return this.#take(most);
     return this.#gather(Math.min(most, WORTHWHILE));

@@ -50,7 +50,7 @@ export class RenewedKeys {
       get begin() {
         return now().begin;
       },
-      encrypt: (source, context) => now().encrypt(source, context),
+      encrypt: (source, context, options) => now().encrypt(source, context, options),
       ciphertextSize: (size, context) => now().ciphertextSize(size, context),
     };
   }

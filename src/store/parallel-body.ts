@@ -1,9 +1,20 @@
 import { setMaxListeners } from 'node:events';
 import { Readable } from 'node:stream';
+import { giveBack } from '../give-back.js';
 import type { Parallelism } from './parallelism.js';
 
 /** Bytes of an object that one request asks for. */
 export const SEGMENT_SIZE = 8 * 1024 * 1024;
+
+const LEAST_SEGMENT = 2 * 1024 * 1024;
+
+/** Less is not handed over while more is on its way: a TLS record is not worth the steps that each piece takes. */
+const LEAST = 64 * 1024;
+/** More would be much to be looked at and not wanted. */
+const MOST = 256 * 1024;
+
+/** Pieces whose memory is given back with one call. */
+const TOGETHER = 16;
 
 /** Who reads no more wanted to look at the beginning alone, or was refused by it. */
 const LOOKED_AT = 1024 * 1024;
@@ -21,11 +32,15 @@ export interface ParallelBodyOptions {
   readonly end: number;
   readonly parallelism: Parallelism;
   readonly open: (range: SegmentRange, signal: AbortSignal) => Promise<Readable>;
+  /** The body is iterated, and a piece is good only until the next is asked for. Default false. */
+  readonly transient?: boolean | undefined;
 }
 
+/** Its bytes lie in one buffer: what came from the connection is let go of at once. */
 interface Segment {
-  readonly pieces: Buffer[];
-  bytes: number;
+  readonly buffer: Buffer;
+  come: number;
+  given: number;
   ended: boolean;
 }
 
@@ -39,6 +54,10 @@ export class ParallelBody extends Readable {
   readonly #bodies = new Set<Readable>();
   /** In the order of their bytes; the first is the one that is read. */
   readonly #segments: Segment[] = [];
+  /** The one that was read before it. */
+  #past: Buffer | undefined;
+  /** To be used again. */
+  readonly #free: Buffer[] = [];
   #next: number;
   #given = 0;
   #wake: (() => void) | undefined;
@@ -69,7 +88,7 @@ export class ParallelBody extends Readable {
     this.#wake?.();
   }
 
-  /** The pieces as they came: through the stream's own buffer they would be joined, which copies them. */
+  /** Not through the stream's own buffer, which would join the pieces. */
   override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     try {
       for (;;) {
@@ -93,7 +112,7 @@ export class ParallelBody extends Readable {
   #fill(): void {
     const { end, parallelism, open } = this.#options;
     while (this.#segments.length < parallelism.limit && this.#next < end) {
-      const range = { first: this.#next, last: Math.min(this.#next + SEGMENT_SIZE, end) - 1 };
+      const range = { first: this.#next, last: Math.min(this.#next + this.#nextSize(), end) - 1 };
       this.#next = range.last + 1;
       const segment = this.#add();
       open(range, this.#closing.signal).then(
@@ -103,8 +122,17 @@ export class ParallelBody extends Readable {
     }
   }
 
+  /** Near the end less, so that all connections have something to do until then. */
+  #nextSize(): number {
+    const { end, parallelism } = this.#options;
+    const share = Math.ceil((end - this.#next) / parallelism.limit);
+    return Math.min(Math.max(share, LEAST_SEGMENT), SEGMENT_SIZE);
+  }
+
   #add(): Segment {
-    const segment = { pieces: [], bytes: 0, ended: false };
+    // Pages of it that are never written take no memory.
+    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(SEGMENT_SIZE);
+    const segment = { buffer, come: 0, given: 0, ended: false };
     this.#segments.push(segment);
     return segment;
   }
@@ -112,14 +140,21 @@ export class ParallelBody extends Readable {
   #follow(segment: Segment, body: Readable): void {
     if (this.destroyed) return void body.on('error', () => undefined).destroy();
     this.#bodies.add(body);
+    let past: Buffer[] = [];
     body.on('data', (piece: Buffer) => {
-      segment.pieces.push(piece);
-      segment.bytes += piece.length;
+      segment.buffer.set(piece, segment.come);
+      segment.come += piece.length;
+      this.#options.parallelism.received(piece.length);
+      // Not this one: whatever reads the connection may be in the middle of it.
+      if (past.length === TOGETHER) {
+        giveBack(...past);
+        past = [];
+      }
+      past.push(piece);
       this.#pump();
     });
     body.on('end', () => {
       segment.ended = true;
-      this.#options.parallelism.ended(segment.bytes);
       this.#pump();
     });
     body.on('error', (error) => this.destroy(error));
@@ -128,16 +163,18 @@ export class ParallelBody extends Readable {
 
   /** The next piece; undefined where it has not come yet, or there is none any more. */
   #take(): Buffer | undefined {
+    if (this.#past !== undefined && this.#options.transient === true) this.#free.push(this.#past);
+    this.#past = undefined;
     for (let segment; (segment = this.#segments[0]);) {
-      const piece = segment.pieces.shift();
-      if (piece !== undefined) {
-        this.#given += piece.length;
-        if (this.#given >= LOOKED_AT) this.#fill();
-        return piece;
-      }
-      if (!segment.ended) return undefined;
-      this.#segments.shift();
-      this.#fill();
+      const { buffer, come, given, ended } = segment;
+      if (!ended && come - given < LEAST) return undefined;
+      const piece = buffer.subarray(given, Math.min(come, given + MOST));
+      segment.given += piece.length;
+      this.#given += piece.length;
+      const isOver = ended && segment.given === come;
+      if (isOver) this.#past = this.#segments.shift()?.buffer;
+      if (isOver || this.#given >= LOOKED_AT) this.#fill();
+      if (piece.length > 0) return piece;
     }
     return undefined;
   }

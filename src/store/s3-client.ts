@@ -3,13 +3,14 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { NodeHttpHandler } from '@smithy/node-http-handler';
 import { awsCredentials } from '../aws-credentials.js';
 import { certificateAuthorities } from '../certificate-authorities.js';
 import { Secret } from '../secret.js';
 import type { StoreTraits } from '../store-traits.js';
 import { checkAnswers } from './answers.js';
 import { PROVIDERS_BY_NAME, traitsOf } from './providers.js';
+import { PiecewiseHandler } from './piecewise.js';
 import { resolvePlace, type Endpoint, type PlaceOptions } from './s3-config.js';
 
 export interface S3Credentials {
@@ -105,7 +106,7 @@ function handlerOf(options: ClientOptions): NodeHttpHandler {
   const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
   // Made once: certificates as such would be read again for every connection, and be part of its name in the agent.
   const ca = certificateAuthorities(options.caBundle ?? process.env.AWS_CA_BUNDLE, options.caCertificate);
-  return new NodeHttpHandler({
+  return new PiecewiseHandler({
     // Instances: for options the handler makes an agent per request that expects 100-continue.
     httpAgent: new HttpAgent(agent),
     httpsAgent: new HttpsAgent(ca ? { ...agent, secureContext: createSecureContext({ ca }) } : agent),

@@ -54,7 +54,13 @@ async function getInSegments(bucket: S3Bucket, key: string, options: GetVersionO
     return resuming(bucket, key, { ...options, signal }, opened).body;
   };
   const parallelism = parallelismOf(bucket, 'download', SEGMENT_SIZE);
-  const body = new ParallelBody({ begun: { body: got.body, end: begun.end }, end: size, parallelism, open });
+  const body = new ParallelBody({
+    begun: { body: got.body, end: begun.end },
+    end: size,
+    parallelism,
+    open,
+    transient: options.transient,
+  });
   bucket.underWay.count++;
   body.once('close', () => bucket.underWay.count--);
   return { ...got, body };

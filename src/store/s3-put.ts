@@ -1,6 +1,7 @@
 /** From a source to an object: one request where it fits into one, parts in parallel where not. */
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { BufferPool } from '../buffer-pool.js';
 import { SealdropError } from '../errors.js';
 import { UPLOAD_ENTRY, type ByteSource, type ObjectInfo, type PutOptions, type PutResult } from '../ports.js';
 import { printable } from '../printable.js';
@@ -11,7 +12,7 @@ import {
   writeVisibly,
   type ConditionHeaders,
 } from './conditional.js';
-import { BufferPool, cutParts, type Part } from './cut-parts.js';
+import { cutParts, type Part } from './cut-parts.js';
 import { checkFor, prove, resentIfCorrupted, verdict, withPayloadHash, type Answer } from './integrity.js';
 import { MultipartUpload, type Completed } from './multipart.js';
 import { MOST, type Parallelism } from './parallelism.js';
@@ -150,7 +151,7 @@ async function putInParts(
   const completed = await completeOrDiscard(job, upload, async () => {
     await inParallel(job, parts, parallelism, async (part) => {
       await upload.send(part, signal).finally(() => pool.give(part.buffer));
-      parallelism.ended(part.body.length);
+      parallelism.sent(part.body.length);
     });
     assertPartsEncrypted(job, upload);
   }).finally(() => bucket.underWay.count--);

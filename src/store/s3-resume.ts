@@ -128,7 +128,7 @@ class S3Upload implements ResumableUpload {
         .send(part, signal)
         .finally(() => part.release())
         .then(onSent);
-      parallelism.ended(length);
+      parallelism.sent(length);
     }).finally(() => bucket.underWay.count--);
     assertPartsEncrypted(this.#job, this.#upload);
   }

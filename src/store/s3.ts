@@ -42,7 +42,7 @@ export interface S3StoreOptions extends ClientOptions {
   partSize?: number | undefined;
   /** Parts of one object that are under way at the same time. Default: as many as are faster than fewer. */
   concurrency?: number | undefined;
-  /** Bytes that the parts of all transfers under way may take. Default 96 MiB. */
+  /** Bytes that the buffers of all transfers under way may take. Default 96 MiB. */
   memory?: number | undefined;
   /** How uploads are checked. Default `auto`. */
   checksum?: ChecksumMode | undefined;

@@ -51,7 +51,7 @@ async function check(
 ): Promise<ManifestCheck> {
   try {
     throwIfAborted(signal);
-    const { info, body } = await store.get(key, { whole: true, signal });
+    const { info, body } = await store.get(key, { whole: true, transient: true, signal });
     try {
       // Another size needs no reading.
       const same = info.size === size && (await sha256Of(counted(body, count))).toString('hex') === sha256;

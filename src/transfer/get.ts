@@ -68,7 +68,7 @@ export async function openMessage(
     const plaintext = decryptor.decrypt(
       counted(message, (bytes) => onProgress?.(bytes)),
       {
-        ...{ held: target.held, unverified, parts, allowed },
+        ...{ held: target.held, transient: target.copies === true, unverified, parts, allowed },
         accept: (info) => {
           accepted = { info, bound: checkBinding(info, job.key, job) };
           if (target.held || unverified || info.format !== 's3ec') return undefined;
@@ -101,9 +101,10 @@ export interface GetJob extends Omit<OpenJob, 'key'> {
 
 /** As `openMessage`, from a vault. */
 export async function get(job: GetJob): Promise<OpenReport> {
+  const transient = job.target.copies === true;
   let info, body;
   try {
-    ({ info, body } = await job.store.get(job.key, { whole: true, signal: job.signal }));
+    ({ info, body } = await job.store.get(job.key, { whole: true, transient, signal: job.signal }));
     job.onFound?.(info.size, info);
   } catch (error) {
     await job.target.discard();

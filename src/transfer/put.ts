@@ -81,7 +81,10 @@ export async function put(job: PutJob): Promise<PutReport> {
     const begun = await encryptor.begin?.(context, source.size);
     const metadata = metadataOf(job, begun);
     const beside = await fileOf(job, begun, metadata);
-    const message = begun === undefined ? encryptor.encrypt(plaintext, context) : begun.encrypt(plaintext);
+    const message =
+      begun === undefined
+        ? encryptor.encrypt(plaintext, context, { transient: true })
+        : begun.encrypt(plaintext, { transient: true });
     const hash = job.record && createHash('sha256');
     const sent = beside === undefined ? message : followed(message, () => beside.place());
     const result = await store

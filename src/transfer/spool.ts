@@ -25,6 +25,7 @@ export function spooled(target: Target): Target {
   };
   return {
     held: true,
+    copies: true,
     async write(bytes) {
       file ??= await openNameless();
       content ??= new WriteBehind(file);

@@ -12,6 +12,8 @@ import { WriteBehind } from '../write-behind.js';
 export interface Target {
   /** True where nothing is seen of the content until `commit`. */
   readonly held: boolean;
+  /** True where the bytes given to `write` are not needed any more when it resolves. Default false. */
+  readonly copies?: boolean;
   write(bytes: Uint8Array): Promise<void>;
   /** Makes the content visible, durable, under its name; where it is a file, with these attributes. */
   commit(attributes?: FileAttributes): Promise<void>;
@@ -134,6 +136,7 @@ export interface AsideFileNames {
 
 export class AsideFile implements Target {
   readonly held = true;
+  readonly copies = true;
   readonly #handle: FileHandle;
   readonly #names: AsideFileNames;
   readonly #content: WriteBehind;
@@ -332,6 +335,7 @@ export function streamFailure(cause: Error): SealdropError {
 /** For what is only looked through. */
 export const nowhere: Target = {
   held: true,
+  copies: true,
   write: () => Promise.resolve(),
   commit: () => Promise.resolve(),
   discard: () => Promise.resolve(),

@@ -53,7 +53,12 @@ export async function verify(job: VerifyJob): Promise<VerifyReport> {
   // All of one object: whoever replaces it meanwhile must not make this one look damaged.
   const { etag } = await store.head(key, { signal });
   const stored = (await store.checksums(key, { signal }))[0];
-  const { info: object, body } = await store.get(key, { whole: true, signal, ifMatch: etag });
+  const { info: object, body } = await store.get(key, {
+    whole: true,
+    transient: true,
+    signal,
+    ifMatch: etag,
+  });
   job.onFound?.(object.size);
   const digest = stored === undefined ? undefined : digester(stored);
   try {

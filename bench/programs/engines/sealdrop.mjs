@@ -1,14 +1,13 @@
 import { pathToFileURL } from 'node:url';
 
-/** @param job `library`: the built library; `threads`: that it may encrypt with */
-export async function open({ library, keys, threads }) {
+/** @param job `library`: the built library */
+export async function open({ library, keys }) {
   const { openEncryptor, openDecryptor } = await import(pathToFileURL(library).href);
-  const more = threads === undefined ? {} : { threads };
-  const encryptor = await openEncryptor({ publicKeys: [keys.public], ...more });
-  const decryptor = await openDecryptor({ privateKeys: [keys.private], ...more });
+  const encryptor = await openEncryptor({ publicKeys: [keys.public] });
+  const decryptor = await openDecryptor({ privateKeys: [keys.private] });
   return {
-    encrypt: (source) => encryptor.encrypt(asynchronous(source), {}),
-    decrypt: (source) => decryptor.decrypt(asynchronous(source)),
+    encrypt: (source) => encryptor.encrypt(asynchronous(source), {}, { transient: true }),
+    decrypt: (source) => decryptor.decrypt(asynchronous(source), { transient: true }),
     async consume(pieces, take) {
       for await (const piece of pieces) take(piece);
     },

@@ -6,6 +6,7 @@
  */
 import { SealdropError } from '../../errors.js';
 import type { ByteReader } from '../byte-reader.js';
+import { PIECE } from '../pieces.js';
 import {
   FINAL_FRAME_HEADER_LENGTH,
   FRAME_HEADER_LENGTH,
@@ -17,8 +18,6 @@ import {
 import type { Header } from './header.js';
 import { MAX_FRAME_LENGTH } from './policy.js';
 
-/** OpenSSL's results are buffers of their own: larger ones are pages that the kernel has to clear first. */
-export const PIECE = 64 * 1024;
 // AES-GCM's bound for one message under one nonce: 2^36 - 32 bytes (NIST SP 800-38D, 5.2.1.1).
 const MAX_UNFRAMED = 2 ** 36 - 32;
 
@@ -31,8 +30,8 @@ export interface Unit {
   readonly length: number;
   /** True where nothing of the content is to be released before its tag was checked. */
   readonly whole: boolean;
-  /** In pieces of at most `PIECE`. */
-  readonly content: AsyncIterable<Buffer>;
+  /** The content, piece by piece, each of at most `PIECE`; undefined behind the last. Not a promise where it is there. */
+  next(): Buffer | undefined | Promise<Buffer>;
   /** The authentication tag; after the content. */
   tag(): Promise<Buffer>;
 }
@@ -85,7 +84,8 @@ export async function readFrame(
   return unit(reader, {
     kind: final ? 'final' : 'frame',
     sequence,
-    iv: header.subarray(at + 4, at + 4 + IV_LENGTH),
+    // Copied: it is asked for when the content has been read, and the source may use its memory again.
+    iv: Buffer.from(header.subarray(at + 4, at + 4 + IV_LENGTH)),
     header,
     length,
     whole,
@@ -112,23 +112,29 @@ async function unframed(reader: ByteReader, held: boolean, maxWhole: number): Pr
   return unit(reader, { kind: 'unframed', sequence: 1, iv, header, length, whole: length <= maxWhole });
 }
 
-function unit(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>): Unit {
+function unit(reader: ByteReader, head: Omit<Unit, 'next' | 'tag'>): Unit {
+  let left = head.length;
+  const took = (piece: Buffer): Buffer => {
+    if (piece.length === 0) throw truncated(head.sequence);
+    left -= piece.length;
+    return piece;
+  };
   return {
     ...head,
-    content: content(reader, head),
+    next() {
+      if (left === 0) return undefined;
+      const most = Math.min(left, PIECE);
+      // What may be released comes in whole pieces: how much of a cut one is does not depend on how it came.
+      const piece = head.whole ? reader.some(most) : exactly(reader, most, head.sequence);
+      return piece instanceof Promise ? piece.then(took) : took(piece);
+    },
     tag: () => exactly(reader, TAG_LENGTH, head.sequence),
   };
 }
 
-async function* content(reader: ByteReader, head: Omit<Unit, 'content' | 'tag'>): AsyncGenerator<Buffer> {
-  for (let left = head.length; left > 0;) {
-    const most = Math.min(left, PIECE);
-    // What may be released comes in whole pieces: how much of a cut one is does not depend on how it came.
-    const piece = head.whole ? await reader.some(most) : await exactly(reader, most, head.sequence);
-    if (piece.length === 0) throw truncated(head.sequence);
-    left -= piece.length;
-    yield piece;
-  }
+/** The pieces of a unit's content. */
+export async function* contentOf(unit: Unit): AsyncGenerator<Buffer> {
+  for (let piece; (piece = await unit.next());) yield piece;
 }
 
 async function exactly(reader: ByteReader, length: number, sequence: number): Promise<Buffer> {

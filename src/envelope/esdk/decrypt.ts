@@ -14,9 +14,10 @@ import {
 } from '@aws-crypto/material-management-node';
 import { isSealdropError, SealdropError } from '../../errors.js';
 import type { ByteSource, DecryptOptions, Decryptor } from '../../ports.js';
+import { giveBack } from '../../give-back.js';
 import { printable } from '../../printable.js';
 import { ByteReader } from '../byte-reader.js';
-import { readUnits, type Unit } from './body.js';
+import { contentOf, readUnits, type Unit } from './body.js';
 import { bodyAad } from './format.js';
 import { readHeader, type Header } from './header.js';
 import { assertAllowed, type ReadPolicy } from './policy.js';
@@ -35,7 +36,7 @@ export function createDecryptor(options: DecryptorOptions): Decryptor {
 async function* decryptMessage(
   source: ByteSource,
   options: DecryptorOptions,
-  { held = false, accept, allowed = {}, onFrame }: DecryptOptions,
+  { held = false, accept, allowed = {}, onFrame, transient = false }: DecryptOptions,
 ): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   let material: NodeDecryptionMaterial | undefined;
@@ -49,9 +50,23 @@ async function* decryptMessage(
     const verify = getDecryptionHelper(material).getVerify?.();
     verify?.update(Buffer.from(header.parsed.rawHeader));
     verify?.update(headerAuth(header));
+    const opening: Opening = {
+      messageId: header.parsed.messageHeader.messageId,
+      getDecipher,
+      verify,
+      onFrame,
+    };
     for await (const unit of readUnits(reader, header, held, options.maxFrameLength)) {
       verify?.update(unit.header);
-      yield* openUnit(unit, header, getDecipher, verify, onFrame);
+      if (unit.whole) {
+        const pieces = await openWhole(unit, opening);
+        for (const piece of pieces) yield piece;
+        if (transient) giveBack(...pieces);
+      } else
+        for await (const piece of openHeld(unit, opening)) {
+          yield piece;
+          if (transient) giveBack(piece);
+        }
     }
     if (verify) await checkFooter(reader, verify);
     if (!(await reader.atEnd()))
@@ -104,23 +119,45 @@ function headerAuth({ parsed }: Header): Buffer {
     : Buffer.from(headerAuthTag);
 }
 
-/** The content of one frame or unframed body. Pieces of it are released early only where `readUnits` says that they may be. */
-async function* openUnit(
-  unit: Unit,
-  { parsed }: Header,
-  getDecipher: GetDecipher,
-  verify: ReturnType<GetVerify> | undefined,
-  onFrame: DecryptOptions['onFrame'],
-): AsyncGenerator<Buffer> {
+interface Opening {
+  readonly messageId: Uint8Array;
+  readonly getDecipher: GetDecipher;
+  readonly verify: ReturnType<GetVerify> | undefined;
+  readonly onFrame: DecryptOptions['onFrame'];
+}
+
+type Decipher = ReturnType<GetDecipher>;
+
+function begin(unit: Unit, { messageId, getDecipher }: Opening): Decipher {
   const decipher = getDecipher(unit.iv);
-  decipher.setAAD(bodyAad(parsed.messageHeader.messageId, unit.kind, unit.sequence, unit.length));
-  const held: Buffer[] = [];
-  for await (const piece of unit.content) {
-    verify?.update(piece);
-    const clear = decipher.update(piece);
-    if (unit.whole) held.push(clear);
-    else yield clear;
+  decipher.setAAD(bodyAad(messageId, unit.kind, unit.sequence, unit.length));
+  return decipher;
+}
+
+/** The content of one frame or unframed body, when its tag was checked. */
+async function openWhole(unit: Unit, opening: Opening): Promise<Buffer[]> {
+  const decipher = begin(unit, opening);
+  const pieces: Buffer[] = [];
+  for (let next; (next = unit.next()) !== undefined;) {
+    const piece = next instanceof Promise ? await next : next;
+    opening.verify?.update(piece);
+    pieces.push(decipher.update(piece));
   }
+  await finish(unit, decipher, opening);
+  return pieces;
+}
+
+/** The same as it comes, for whoever keeps it back: only where `readUnits` says that it may be. */
+async function* openHeld(unit: Unit, opening: Opening): AsyncGenerator<Buffer> {
+  const decipher = begin(unit, opening);
+  for await (const piece of contentOf(unit)) {
+    opening.verify?.update(piece);
+    yield decipher.update(piece);
+  }
+  await finish(unit, decipher, opening);
+}
+
+async function finish(unit: Unit, decipher: Decipher, { verify, onFrame }: Opening): Promise<void> {
   const tag = await unit.tag();
   verify?.update(tag);
   try {
@@ -131,7 +168,6 @@ async function* openUnit(
   }
   const { kind, sequence, iv, whole } = unit;
   if (kind === 'frame' && whole && verify === undefined) onFrame?.({ sequence, iv, tag });
-  yield* held;
 }
 
 async function checkFooter(reader: ByteReader, verify: ReturnType<GetVerify>): Promise<void> {

@@ -8,16 +8,15 @@ import {
   getEncryptHelper,
   NodeAlgorithmSuite,
   NodeDefaultCryptographicMaterialsManager,
-  type GetCipher,
   type NodeEncryptionMaterial,
 } from '@aws-crypto/material-management-node';
 import { serializeSignatureInfo } from '@aws-crypto/serialize';
 import { SealdropError } from '../../errors.js';
 import type { ByteSource, CommitmentPolicyName, Encryptor, WrappingKeys } from '../../ports.js';
 import { ByteReader } from '../byte-reader.js';
-import { PIECE } from './body.js';
-import { bodyAad, encodeFrameHeader, frameIv, SEQUENCE_END } from './format.js';
+import { SEQUENCE_END } from './format.js';
 import { sealHeader } from './header.js';
+import { sealFrame } from './seal-frame.js';
 import { bodyLength, contextLength, footerLength, headerLength, PUBLIC_KEY_FIELD, slackOf } from './sizes.js';
 import { allSuites, DEFAULT_SUITE, suiteById, suiteIdText, type Suite } from './suites.js';
 
@@ -39,7 +38,8 @@ export function createEncryptor(keys: WrappingKeys, options: EncryptorOptions = 
   return {
     format: 'esdk',
     recipients: keys.recipients,
-    encrypt: (source, context) => encryptMessage(source, { keys, suite, frameLength, context }),
+    encrypt: (source, context, { transient = false } = {}) =>
+      encryptMessage(source, { keys, suite, frameLength, context }, transient),
     ciphertextSize(plaintextSize, context) {
       const header = headerLength(suite, context, keys.recipients);
       const bytes = header + bodyLength(plaintextSize, frameLength) + footerLength(suite);
@@ -90,7 +90,11 @@ export interface MessageJob {
   context: Readonly<Record<string, string>>;
 }
 
-async function* encryptMessage(source: ByteSource, job: MessageJob): AsyncGenerator<Buffer> {
+async function* encryptMessage(
+  source: ByteSource,
+  job: MessageJob,
+  transient: boolean,
+): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   let material: NodeEncryptionMaterial | undefined;
   try {
@@ -107,10 +111,7 @@ async function* encryptMessage(source: ByteSource, job: MessageJob): AsyncGenera
       // A plaintext of whole frames ends in an empty final frame, as the SDKs for JavaScript and Python write it: the
       // Python SDK before 4.0 refuses a final frame that is full.
       final = content.length < job.frameLength;
-      const header = encodeFrameHeader(sequence, final, content.length);
-      const cipher = getCipher(frameIv(sequence));
-      cipher.setAAD(bodyAad(messageId, final ? 'final' : 'frame', sequence, content.length));
-      for (const piece of sealed(header, content, cipher)) {
+      for (const piece of sealFrame({ messageId, getCipher, sequence, final }, content, transient)) {
         signer?.update(piece);
         yield piece;
       }
@@ -120,13 +121,6 @@ async function* encryptMessage(source: ByteSource, job: MessageJob): AsyncGenera
     material?.zeroUnencryptedDataKey();
     await reader.close();
   }
-}
-
-function* sealed(header: Buffer, content: Buffer, cipher: ReturnType<GetCipher>): Generator<Buffer> {
-  yield header;
-  for (let at = 0; at < content.length; at += PIECE) yield cipher.update(content.subarray(at, at + PIECE));
-  cipher.final();
-  yield cipher.getAuthTag();
 }
 
 /** A new data key, with the one header that is ever sealed under it. */

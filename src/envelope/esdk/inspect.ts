@@ -2,7 +2,7 @@
 import { SealdropError } from '../../errors.js';
 import type { ByteSource, Inspector, MessageInfo, ScanResult } from '../../ports.js';
 import { ByteReader } from '../byte-reader.js';
-import { readUnits } from './body.js';
+import { contentOf, readUnits } from './body.js';
 import { readHeader } from './header.js';
 import { plaintextSize } from './sizes.js';
 import { suiteById } from './suites.js';
@@ -30,7 +30,7 @@ async function scan(source: ByteSource): Promise<ScanResult> {
     let size = 0;
     // A limit of 0 cuts every frame into pieces: nothing is decrypted, so nothing has to wait for its tag.
     for await (const unit of readUnits(reader, header, true, 0)) {
-      for await (const piece of unit.content) size += piece.length;
+      for await (const piece of contentOf(unit)) size += piece.length;
       await unit.tag();
       frames++;
     }

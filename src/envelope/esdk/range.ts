@@ -20,7 +20,7 @@ import type {
 } from '../../ports.js';
 import { ByteReader } from '../byte-reader.js';
 import { resolveRange } from '../plaintext-range.js';
-import { readFrame } from './body.js';
+import { contentOf, readFrame } from './body.js';
 import { openHeader, unwrap, type DecryptorOptions } from './decrypt.js';
 import { bodyAad, IV_LENGTH, SEQUENCE_END, TAG_LENGTH } from './format.js';
 import { readHeader, type Header } from './header.js';
@@ -227,7 +227,7 @@ class OpenedMessage implements OpenedObject {
     const { messageId } = header.parsed.messageHeader;
     decipher.setAAD(bodyAad(messageId, isFinal ? 'final' : 'frame', sequence, frame.length));
     const pieces: Buffer[] = [];
-    for await (const piece of frame.content) pieces.push(decipher.update(piece));
+    for await (const piece of contentOf(frame)) pieces.push(decipher.update(piece));
     const tag = await frame.tag();
     try {
       decipher.setAuthTag(tag);

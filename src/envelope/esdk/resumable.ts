@@ -23,12 +23,10 @@ import type {
 import { Secret } from '../../secret.js';
 import { ByteReader } from '../byte-reader.js';
 import { beginMessage, framing, tooManyFrames, type EncryptorOptions, type MessageJob } from './encrypt.js';
-import { bodyAad, encodeFrameHeader, frameIv, SEQUENCE_END } from './format.js';
+import { SEQUENCE_END } from './format.js';
 import { readHeader, type Header } from './header.js';
+import { sealFrame } from './seal-frame.js';
 import { bodyLength, FINAL_OVERHEAD, FRAME_OVERHEAD } from './sizes.js';
-
-/** The cipher's result is new memory each time: in small pieces it is used again, and stays in the cache. */
-const PIECE = 64 * 1024;
 
 /**
  * @returns undefined for signed suites
@@ -156,15 +154,8 @@ class EsdkMessage implements ResumableMessage {
     const { begin, end } = this.frame(index).plaintext;
     // Whatever else came would be another plaintext, under a nonce that has one.
     if (plaintext.length !== end - begin) throw new RangeError('a frame has its own length');
-    const sequence = index + 1;
-    const isFinal = index === this.frames - 1;
-    const cipher = getCipher(frameIv(sequence));
-    cipher.setAAD(bodyAad(messageId, isFinal ? 'final' : 'frame', sequence, plaintext.length));
-    yield encodeFrameHeader(sequence, isFinal, plaintext.length);
-    for (let at = 0; at < plaintext.length; at += PIECE)
-      yield cipher.update(plaintext.subarray(at, at + PIECE) as Buffer);
-    cipher.final();
-    yield cipher.getAuthTag();
+    const final = index === this.frames - 1;
+    yield* sealFrame({ messageId, getCipher, sequence: index + 1, final }, plaintext, true);
   }
 
   close(): void {

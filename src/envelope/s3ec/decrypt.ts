@@ -7,7 +7,9 @@
 import { createDecipheriv, type Decipher, type DecipherGCM } from 'node:crypto';
 import { SealdropError } from '../../errors.js';
 import type { ByteSource, DecryptOptions, Decryptor, ReadPolicy, S3ecUnwrappingKeys } from '../../ports.js';
+import { giveBack } from '../../give-back.js';
 import { ByteReader } from '../byte-reader.js';
+import { PIECE } from '../pieces.js';
 import { TAG_BYTES } from './algorithms.js';
 import { assertPossibleSize, trailingData, truncated } from './body-size.js';
 import { withContentKey } from './content-key.js';
@@ -15,7 +17,6 @@ import { infoOf, readHeader, type S3ecHeader } from './header.js';
 import { V3_AAD, V3_IV } from './key-derivation.js';
 import { assertAllowed, policyOf } from './policy.js';
 
-const PIECE = 64 * 1024;
 /** What is kept in memory until the tag was checked. */
 const MAX_KEPT = 64 * 1024 * 1024;
 
@@ -32,7 +33,7 @@ export function createS3ecDecryptor(options: S3ecDecryptorOptions): Decryptor {
 async function* decryptObject(
   source: ByteSource,
   { keys, ...own }: S3ecDecryptorOptions,
-  { parts, accept, allowed, held = false, unverified = false }: DecryptOptions,
+  { parts, accept, allowed, held = false, unverified = false, transient = false }: DecryptOptions,
 ): AsyncGenerator<Buffer> {
   const reader = new ByteReader(source);
   try {
@@ -47,8 +48,10 @@ async function* decryptObject(
     if (accept?.(infoOf(header)) === 'held') early = true;
     if (!early) assertKeepable(parts.size);
     const plaintext = openContent(reader, decipher, header, parts.size);
-    if (early) yield* plaintext;
-    else yield* atTheEnd(plaintext);
+    for await (const piece of early ? plaintext : atTheEnd(plaintext)) {
+      yield piece;
+      if (transient) giveBack(piece);
+    }
   } finally {
     await reader.close();
   }

@@ -5,6 +5,7 @@
  */
 import type { CipherGCM } from 'node:crypto';
 import { SealdropError } from '../../errors.js';
+import { giveBack } from '../../give-back.js';
 import type {
   BegunMessage,
   ByteSource,
@@ -20,6 +21,7 @@ import {
   TAG_BYTES,
   V1_KEY_PAIR,
 } from './algorithms.js';
+import { PIECE } from '../pieces.js';
 import { makeContentCipher } from './content-cipher.js';
 import { assertMayWrite } from './policy.js';
 import { writeHeader } from './write-header.js';
@@ -72,10 +74,10 @@ async function begin(
     let unused: CipherGCM | undefined = cipher;
     return {
       ...header,
-      encrypt(source) {
+      encrypt(source, { transient = false } = {}) {
         const taken = unused;
         unused = undefined;
-        return seal(source, taken, plaintextSize);
+        return seal(source, taken, { plaintextSize, transient });
       },
     };
   } finally {
@@ -87,7 +89,7 @@ async function begin(
 async function* seal(
   source: ByteSource,
   cipher: CipherGCM | undefined,
-  plaintextSize: number | undefined,
+  { plaintextSize, transient }: { plaintextSize: number | undefined; transient: boolean },
 ): AsyncGenerator<Buffer> {
   if (cipher === undefined)
     throw new SealdropError('internal', 'a data key encrypts once: another content under it gives both away');
@@ -97,7 +99,11 @@ async function* seal(
     if (plaintextSize !== undefined && count > plaintextSize)
       throw sourceChanged(`more than ${plaintextSize} bytes`);
     if (count > MAX_PLAINTEXT_BYTES) throw tooLarge();
-    if (piece.length > 0) yield cipher.update(piece);
+    for (let at = 0; at < piece.length; at += PIECE) {
+      const sealed = cipher.update(piece.subarray(at, at + PIECE));
+      yield sealed;
+      if (transient) giveBack(sealed);
+    }
   }
   if (plaintextSize !== undefined && count < plaintextSize)
     throw sourceChanged(`${count} bytes instead of ${plaintextSize}`);

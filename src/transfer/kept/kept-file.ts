@@ -39,6 +39,7 @@ const { O_RDWR, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
 
 export class KeptFile implements Target {
   readonly held = true;
+  readonly copies = true;
   readonly names: KeptNames;
   /** What an earlier run left. */
   readonly previous: State | undefined;

@@ -4,6 +4,7 @@
  * run wrote down, or written down and on the disk before anything of it goes out; and that same buffer is encrypted.
  */
 import type { Hash } from 'node:crypto';
+import { BufferPool } from '../../buffer-pool.js';
 import { throwIfAborted } from '../../errors.js';
 import type { OutgoingPart, ResumableMessage } from '../../ports.js';
 import type { DurableLines } from '../durable-lines.js';
@@ -39,7 +40,7 @@ export class OtherPlaintext extends Error {}
 /** @throws OtherPlaintext before anything was encrypted of what is another; SealdropError `source_changed`, `interrupted` */
 export async function* sealedParts(sealing: Sealing): AsyncGenerator<OutgoingPart> {
   const { message, partSize, frameSize, parallel, there, hash, lines, digests } = sealing;
-  const buffers = new Buffers(Math.min(partSize, message.size), parallel + 1);
+  const buffers = new BufferPool(Math.min(partSize, message.size), parallel + 1);
   const plain = Buffer.allocUnsafeSlow(Math.min(partSize + frameSize, message.size));
   const spill = new Spill(frameSize);
   let next: Extent | undefined;
@@ -57,14 +58,17 @@ export async function* sealedParts(sealing: Sealing): AsyncGenerator<OutgoingPar
     // It is waited for below.
     recorded.catch(() => undefined);
     const isWanted = !there.has(number);
-    const body = isWanted || hash !== undefined ? await buffers.take(lengthOf(extent)) : undefined;
+    const buffer = isWanted || hash !== undefined ? await buffers.take() : undefined;
+    const body = buffer?.subarray(0, lengthOf(extent));
     const spills = hash !== undefined || (next !== undefined && !there.has(next.number));
     seal(extent, { message, content, body, spill, spills });
     if (body !== undefined) hash?.update(body);
     await recorded;
     sealing.onRead(plaintext.end);
-    if (body !== undefined && isWanted) yield { number, body, release: () => buffers.give(body) };
-    else if (body !== undefined) buffers.give(body);
+    if (buffer === undefined || body === undefined) continue;
+    const release = () => buffers.give(buffer);
+    if (isWanted) yield { number, body, release };
+    else release();
   }
 }
 
@@ -126,36 +130,5 @@ class Spill {
     const used = this.#used;
     this.#used = 0;
     return this.#bytes.subarray(0, used);
-  }
-}
-
-/** They are used again: a put takes no more memory than there are of them. */
-class Buffers {
-  readonly #size: number;
-  readonly #free: Buffer[] = [];
-  readonly #waiting: ((buffer: Buffer) => void)[] = [];
-  #left: number;
-
-  constructor(size: number, count: number) {
-    this.#size = size;
-    this.#left = count;
-  }
-
-  async take(length: number): Promise<Buffer> {
-    return (await this.#whole()).subarray(0, length);
-  }
-
-  async #whole(): Promise<Buffer> {
-    const free = this.#free.pop();
-    if (free !== undefined) return free;
-    if (this.#left-- > 0) return Buffer.allocUnsafeSlow(this.#size);
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  give({ buffer }: Buffer): void {
-    const whole = Buffer.from(buffer);
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free.push(whole);
-    else next(whole);
   }
 }

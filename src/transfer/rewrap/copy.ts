@@ -60,7 +60,7 @@ export async function copy(job: CopyJob): Promise<CopyReport> {
   to.store.assertStorable(to.key);
   if (job.overwrite === false) await assertAbsent(to.store, to.key, signal);
   const guard = await assertNotInstruction(to.store, to.key, signal);
-  const { info: source, body } = await from.store.get(from.key, { whole: true, signal });
+  const { info: source, body } = await from.store.get(from.key, { whole: true, transient: true, signal });
   try {
     let bound: Bound = 'bound';
     const message = new Peekable(body);
@@ -117,6 +117,7 @@ async function assertStored(
   if (checked !== 'size') return;
   const { body } = await store.get(key, {
     whole: true,
+    transient: true,
     ...(etag !== '' && { ifMatch: etag }),
     ...(signal && { signal }),
   });

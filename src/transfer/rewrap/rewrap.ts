@@ -69,7 +69,7 @@ export async function rewrap(job: RewrapJob): Promise<RewrapReport> {
   const report = job.headers && (await withoutBody(job, job.headers));
   if (report !== undefined) return report;
   // What was read is told by the answer that its bytes came with.
-  const { info: old, body } = await store.get(key, { whole: true, signal });
+  const { info: old, body } = await store.get(key, { whole: true, transient: true, signal });
   try {
     const message = new Peekable(body);
     const info = await inspector.inspect(message.beginning, partsOf(store, old, signal));
