@@ -33,10 +33,10 @@ export function s3ecWrappingKeyOf(keys: readonly S3ecWrappingKey[]): S3ecWrappin
 export function localWrappingKey(
   algorithm: S3ecWrapName,
   recipient: Recipient,
-  seal: (dataKey: Uint8Array, contentAlgorithm: string) => Promise<Uint8Array>,
+  seal: (dataKey: Uint8Array, contentAlgorithm: string) => Uint8Array,
 ): S3ecWrappingKey {
   const wrap = async (dataKey: Uint8Array, binding: S3ecBinding): Promise<S3ecWrapped> => ({
-    wrappedKey: await seal(dataKey, binding.contentAlgorithm),
+    wrappedKey: seal(dataKey, binding.contentAlgorithm),
     description: binding.description,
   });
   return {

@@ -45,7 +45,6 @@ describe('a bundle that encrypts', () => {
 
   test.each([
     'keys/raw-rsa/unwrap.ts',
-    'keys/raw-rsa/oaep-open.ts',
     'keys/private-key.ts',
     'keys/private-key-set.ts',
     'keys/generate.ts',
@@ -59,12 +58,9 @@ describe('a bundle that encrypts', () => {
     expect(inputs.filter((input) => input.includes(path))).toEqual([]);
   });
 
-  test.each(['privateDecrypt', 'subtle.decrypt', 'pkcs8', 'createPrivateKey', 'RawRsaKeyring'])(
-    'never says %s',
-    (name) => {
-      expect(code).not.toContain(name);
-    },
-  );
+  test.each(['privateDecrypt', 'createPrivateKey', 'RawRsaKeyring'])('never says %s', (name) => {
+    expect(code).not.toContain(name);
+  });
 
   test.each(['keys/raw-rsa/s3ec-wrap.ts', 'keys/raw-aes/s3ec-wrap.ts', 'keys/kms/s3ec-wrap.ts'])(
     'nor has what wraps for the S3 Encryption Client by %s',
@@ -75,7 +71,6 @@ describe('a bundle that encrypts', () => {
       ).toEqual([]);
       for (const name of [
         'privateDecrypt',
-        'subtle.decrypt',
         'createPrivateKey',
         'createDecipheriv',
         '"Decrypt"',
@@ -88,7 +83,7 @@ describe('a bundle that encrypts', () => {
   test('and what was looked for is found where it must be: in the bundle that opens', async () => {
     const opening = await bundle(OPENING);
     expect(opening.inputs.some((input) => input.endsWith('keys/raw-rsa/unwrap.ts'))).toBe(true);
-    for (const name of ['subtle.decrypt', 'pkcs8', 'createPrivateKey'])
+    for (const name of ['privateDecrypt', 'createPrivateKey'])
       expect(withoutComments(opening.text)).toContain(name);
   });
 });

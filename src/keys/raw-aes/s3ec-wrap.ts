@@ -16,7 +16,7 @@ const IV_BYTES = 12;
  * @throws SealdropError `usage`
  */
 export function aesS3ecKey(key: SecretWrappingKey): S3ecWrappingKey {
-  return localWrappingKey('AES/GCM', aesRecipient(key), async (dataKey, contentAlgorithm) => {
+  return localWrappingKey('AES/GCM', aesRecipient(key), (dataKey, contentAlgorithm) => {
     const wrapping = key.secretKey.reveal();
     const iv = randomBytes(IV_BYTES);
     const cipher = createCipheriv(`aes-${wrapping.length * 8}-gcm` as CipherGCMTypes, wrapping, iv);

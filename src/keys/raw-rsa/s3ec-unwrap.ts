@@ -7,25 +7,30 @@
 import { constants, createHash, createHmac, privateDecrypt, type KeyObject } from 'node:crypto';
 import type { S3ecSealedKey } from '../../ports.js';
 import { DATA_KEY_BYTES, type S3ecCandidate } from '../s3ec-unwrapping.js';
-import { openOaep } from './oaep-open.js';
 import { decodeOaep, decodePkcs1 } from './padding.js';
 import { modulusBytes } from './recipient.js';
 import type { PrivateWrappingKey } from './unwrap.js';
 
-type Opener = (
-  keys: readonly [KeyObject, ...KeyObject[]],
-  sealed: S3ecSealedKey,
-) => Promise<Buffer | undefined>;
+type Opener = (keys: readonly [KeyObject, ...KeyObject[]], sealed: S3ecSealedKey) => Buffer | undefined;
 
-const openOaepSha1: Opener = async (keys, { wrappedKey, contentAlgorithm }) => {
+const openOaepSha1: Opener = (keys, { wrappedKey, contentAlgorithm }) => {
   for (const key of keys) {
-    const message = await openOaep(key, 'sha1', wrappedKey);
+    const message = decryptOaepSha1(key, wrappedKey);
     const dataKey = message && boundKey(message, Buffer.from(contentAlgorithm));
     message?.fill(0);
     if (dataKey !== undefined) return dataKey;
   }
   return undefined;
 };
+
+function decryptOaepSha1(key: KeyObject, wrappedKey: Uint8Array): Buffer | undefined {
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  try {
+    return privateDecrypt({ key, padding, oaepHash: 'sha1' }, wrappedKey);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Out of its length (1 byte), itself, and the name of the content algorithm. */
 function boundKey(message: Buffer, contentAlgorithm: Buffer): Buffer | undefined {
@@ -38,7 +43,7 @@ function boundKey(message: Buffer, contentAlgorithm: Buffer): Buffer | undefined
 }
 
 /** By Java's own provider MGF1 has SHA-1; by BouncyCastle the hash of the label. */
-const openOaepSha256: Opener = async (keys, { wrappedKey }) => {
+const openOaepSha256: Opener = (keys, { wrappedKey }) => {
   for (const key of keys) {
     const encoded = decryptRaw(key, wrappedKey);
     const dataKey = decodeOaep(encoded, 'sha256', 'sha1') ?? decodeOaep(encoded, 'sha256', 'sha256');
@@ -52,7 +57,7 @@ const openOaepSha256: Opener = async (keys, { wrappedKey }) => {
  * PKCS#1 v1.5 says to whoever may try often enough what is encrypted, if its failures can be told (Bleichenbacher). So it
  * has none: what is not padded gives a data key that is none, and always the same one.
  */
-const openPkcs1: Opener = async (keys, { wrappedKey }) => {
+const openPkcs1: Opener = (keys, { wrappedKey }) => {
   const dataKey = implicitRejection(keys[0], wrappedKey);
   let length = dataKey.length;
   for (const key of keys) {

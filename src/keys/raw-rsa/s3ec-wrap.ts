@@ -3,9 +3,9 @@
  *
  * Source: amazon-s3-encryption-client-java, materials/RsaKeyring.java: `RSA-OAEP-SHA1`.
  */
+import { constants, publicEncrypt } from 'node:crypto';
 import type { S3ecWrappingKey } from '../../ports.js';
 import { localWrappingKey } from '../s3ec-wrapping.js';
-import { sealOaep } from './oaep-seal.js';
 import { rsaRecipient } from './recipient.js';
 import type { PublicWrappingKey } from './wrap.js';
 
@@ -14,10 +14,11 @@ import type { PublicWrappingKey } from './wrap.js';
  * @throws SealdropError `usage`
  */
 export function rsaS3ecKey(key: PublicWrappingKey): S3ecWrappingKey {
-  return localWrappingKey('RSA-OAEP-SHA1', rsaRecipient(key), async (dataKey, contentAlgorithm) => {
+  const padding = constants.RSA_PKCS1_OAEP_PADDING;
+  return localWrappingKey('RSA-OAEP-SHA1', rsaRecipient(key), (dataKey, contentAlgorithm) => {
     const message = Buffer.concat([Buffer.of(dataKey.length), dataKey, Buffer.from(contentAlgorithm)]);
     try {
-      return await sealOaep(key.publicKey, 'sha1', message);
+      return publicEncrypt({ key: key.publicKey, padding, oaepHash: 'sha1' }, message);
     } finally {
       message.fill(0);
     }

@@ -1,17 +1,9 @@
-/**
- * A keyring that unwraps data keys with RSA private keys. The AWS Encryption SDK's own holds up the process meanwhile
- * (docs/decisions/0021-rsa-on-threads.md).
- * Source: AWS Encryption SDK specification, framework/raw-rsa-keyring.md, OnDecrypt.
- */
+/** Unwrapping data keys with RSA private keys, by the AWS Encryption SDK's raw RSA keyring. */
 import type { KeyObject } from 'node:crypto';
-import {
-  KeyringTraceFlag,
-  type EncryptedDataKey,
-  type NodeDecryptionMaterial,
-} from '@aws-crypto/material-management-node';
+import { type EncryptedDataKey, type NodeDecryptionMaterial } from '@aws-crypto/material-management-node';
+import { RawRsaKeyringNode } from '@aws-crypto/raw-rsa-keyring-node';
 import { OAEP_HASHES, type OaepHash } from '../../ports.js';
 import { UnwrapOnlyKeyring } from '../unwrapping.js';
-import { openOaep } from './oaep-open.js';
 import { modulusBytes } from './recipient.js';
 
 export interface PrivateWrappingKey {
@@ -42,10 +34,8 @@ export class RsaUnwrapKeyring extends UnwrapOnlyKeyring {
     for (const edk of wrapped) {
       for (const key of this.#keys.filter((candidate) => fits(candidate, edk))) {
         for (const oaepHash of key.oaepHash === undefined ? OAEP_HASHES : [key.oaepHash]) {
-          const dataKey = await openOaep(key.privateKey, oaepHash, edk.encryptedDataKey);
-          if (dataKey?.length === material.suite.keyLengthBytes)
-            return material.setUnencryptedDataKey(dataKey, traceOf(edk));
-          dataKey?.fill(0);
+          await keyringFor(key, edk, oaepHash).onDecrypt(material, [edk]);
+          if (material.hasValidKey()) return material;
         }
       }
     }
@@ -59,8 +49,16 @@ function fits({ namespace, name, privateKey }: PrivateWrappingKey, edk: Encrypte
   return sameName && sameLength;
 }
 
-const traceOf = ({ providerId, providerInfo }: EncryptedDataKey) => ({
-  keyNamespace: providerId,
-  keyName: providerInfo,
-  flags: KeyringTraceFlag.WRAPPING_KEY_DECRYPTED_DATA_KEY,
-});
+function keyringFor(
+  { privateKey }: PrivateWrappingKey,
+  edk: EncryptedDataKey,
+  oaepHash: OaepHash,
+): RawRsaKeyringNode {
+  return new RawRsaKeyringNode({
+    // The SDK's type says string, its code hands the value to privateDecrypt: no second copy of the key in memory.
+    rsaKey: { privateKey: privateKey as unknown as string },
+    keyNamespace: edk.providerId,
+    keyName: edk.providerInfo,
+    oaepHash,
+  });
+}

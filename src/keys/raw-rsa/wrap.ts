@@ -5,7 +5,7 @@
  * has no code that could open what it wrote.
  * Source: AWS Encryption SDK specification, framework/raw-rsa-keyring.md.
  */
-import { randomBytes, type KeyObject } from 'node:crypto';
+import { constants, publicEncrypt, randomBytes, type KeyObject } from 'node:crypto';
 import {
   EncryptedDataKey,
   KeyringTraceFlag,
@@ -15,7 +15,6 @@ import {
 import type { OaepHash, WrappingKeys } from '../../ports.js';
 import { DEFAULT_OAEP_HASH } from '../names.js';
 import { wrappingKeysOf, WrapOnlyKeyring, type WrappingKey } from '../wrapping-keys.js';
-import { sealOaep } from './oaep-seal.js';
 import { rsaRecipient } from './recipient.js';
 
 export interface PublicWrappingKey {
@@ -44,7 +43,8 @@ class RsaWrapKeyring extends WrapOnlyKeyring {
       material.setUnencryptedDataKey(randomBytes(material.suite.keyLengthBytes), trace);
     }
     const dataKey = unwrapDataKey(material.getUnencryptedDataKey());
-    const encryptedDataKey = await sealOaep(publicKey, oaepHash, dataKey);
+    const padding = constants.RSA_PKCS1_OAEP_PADDING;
+    const encryptedDataKey = publicEncrypt({ key: publicKey, padding, oaepHash }, dataKey);
     const edk = new EncryptedDataKey({ providerId: namespace, providerInfo: name, encryptedDataKey });
     return material.addEncryptedDataKey(edk, KeyringTraceFlag.WRAPPING_KEY_ENCRYPTED_DATA_KEY);
   }
