@@ -96,6 +96,55 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
     for (const key of await vault.keys()) expect(await vault.unfinished(key)).toEqual([]);
   });
 
+  test('a tree that another tool moved is bound anew, as far as it was moved whole', async () => {
+    for (const name of ['a.csv', 'sub/b.csv'])
+      await vault.plant(`y/${name}`, await vault.stored(`x/data/${name}`));
+    // Swapped by somebody.
+    await vault.plant('y/swapped', await vault.stored('x/data/sub/b.csv'));
+    const bad = await box.run(['get', `${vault.address}/y/a.csv`, 'out']);
+    expect(bad.code).toBe(5);
+    expect(bad.stderr).toContain('sealdrop rewrap --rebind');
+    const { code: exit, stderr } = await box.run([
+      'rewrap',
+      '-r',
+      `${vault.address}/y`,
+      '--rebind',
+      'x/data',
+      '--to',
+      'public_key.pem',
+    ]);
+    expect(exit).toBe(6);
+    expect(stderr).toContain('the message was made for the key x/data/sub/b.csv, not for x/data/swapped');
+    expect(stderr).toContain('2 files rewrapped (6 B), 1 failed');
+    expect(await opens('y/a.csv', 'private_key.pem')).toBe(true);
+    expect(await opens('y/sub/b.csv', 'private_key.pem')).toBe(true);
+    const again = await box.run([
+      'rewrap',
+      '-r',
+      `${vault.address}/y`,
+      '--rebind',
+      'x/data/',
+      '--to',
+      'public_key.pem',
+      '--exclude',
+      'swapped',
+    ]);
+    expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('2 there already')]);
+    const one = await box.run([
+      'rewrap',
+      `${vault.address}/y/swapped`,
+      '--rebind',
+      'x/data/sub/b.csv',
+      '--to',
+      'public_key.pem',
+    ]);
+    expect(one.code).toBe(0);
+    expect(await opens('y/swapped', 'private_key.pem')).toBe(true);
+  });
+
+  // What follows is nothing to which server it is.
+  if (kind === 'versitygw') return;
+
   test('what is not there', async () => {
     expect(await code(['rewrap', `${vault.address}/x/data/none`, '--to', 'ann.json'])).toBe(3);
     expect(await code(['rewrap', '-r', `${vault.address}/x/dat`, '--to', 'ann.json'])).toBe(3);
@@ -210,52 +259,6 @@ describe.each<VaultKind | 'versitygw'>(['s3', 'directory', 'versitygw'])('in a v
         bound: 'bound',
       },
     ]);
-  });
-
-  test('a tree that another tool moved is bound anew, as far as it was moved whole', async () => {
-    for (const name of ['a.csv', 'sub/b.csv'])
-      await vault.plant(`y/${name}`, await vault.stored(`x/data/${name}`));
-    // Swapped by somebody.
-    await vault.plant('y/swapped', await vault.stored('x/data/sub/b.csv'));
-    const bad = await box.run(['get', `${vault.address}/y/a.csv`, 'out']);
-    expect(bad.code).toBe(5);
-    expect(bad.stderr).toContain('sealdrop rewrap --rebind');
-    const { code: exit, stderr } = await box.run([
-      'rewrap',
-      '-r',
-      `${vault.address}/y`,
-      '--rebind',
-      'x/data',
-      '--to',
-      'public_key.pem',
-    ]);
-    expect(exit).toBe(6);
-    expect(stderr).toContain('the message was made for the key x/data/sub/b.csv, not for x/data/swapped');
-    expect(stderr).toContain('2 files rewrapped (6 B), 1 failed');
-    expect(await opens('y/a.csv', 'private_key.pem')).toBe(true);
-    expect(await opens('y/sub/b.csv', 'private_key.pem')).toBe(true);
-    const again = await box.run([
-      'rewrap',
-      '-r',
-      `${vault.address}/y`,
-      '--rebind',
-      'x/data/',
-      '--to',
-      'public_key.pem',
-      '--exclude',
-      'swapped',
-    ]);
-    expect([again.code, again.stderr]).toEqual([0, expect.stringContaining('2 there already')]);
-    const one = await box.run([
-      'rewrap',
-      `${vault.address}/y/swapped`,
-      '--rebind',
-      'x/data/sub/b.csv',
-      '--to',
-      'public_key.pem',
-    ]);
-    expect(one.code).toBe(0);
-    expect(await opens('y/swapped', 'private_key.pem')).toBe(true);
   });
 
   // Who the recipients are is nothing to the store: told on one kind.
