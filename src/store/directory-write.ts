@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { SealdropError, throwIfAborted } from '../errors.js';
 import type { ByteSource, PutOptions, WriteCondition } from '../ports.js';
 import { printable } from '../printable.js';
-import { WriteBehind } from '../write-behind.js';
+import { SYNC_EVERY, WriteBehind } from '../write-behind.js';
 import { hasCode } from './fs-errors.js';
 import { pull } from './pull.js';
 import { assertFree, lstatIfThere, makeParents, pruneParents } from './safe-path.js';
@@ -51,7 +51,7 @@ async function fill(
 ): Promise<BigIntStats> {
   const { handle } = temp;
   try {
-    const content = new WriteBehind(handle);
+    const content = new WriteBehind(handle, { syncEvery: SYNC_EVERY });
     for await (const piece of pull(source, { address, size: options.size, signal: options.signal }))
       await content.write(piece);
     await content.end();

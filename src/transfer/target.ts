@@ -7,7 +7,7 @@ import { isSealdropError, SealdropError, systemCode } from '../errors.js';
 import { printable } from '../printable.js';
 import { hostId, isRunning } from '../processes.js';
 import type { FileAttributes } from './attributes.js';
-import { WriteBehind } from '../write-behind.js';
+import { SYNC_EVERY, WriteBehind } from '../write-behind.js';
 
 export interface Target {
   /** True where nothing is seen of the content until `commit`. */
@@ -146,7 +146,12 @@ export class AsideFile implements Target {
   constructor(handle: FileHandle, names: AsideFileNames) {
     this.#handle = handle;
     this.#names = names;
-    this.#content = new WriteBehind(handle);
+    this.#content = new WriteBehind(handle, { syncEvery: SYNC_EVERY });
+  }
+
+  /** Bytes, from the first that was given to `write`, that are on the disk. */
+  get durable(): number {
+    return this.#content.durable;
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -30,8 +30,6 @@ import {
 } from './files.js';
 import { firstLine, framesLine, type Identity, type State } from './state.js';
 
-/** So many bytes may have to be fetched again after a crash. */
-const STRIDE = 64 * 1024 * 1024;
 /** What may pass: everything else leaves nothing. */
 const KEPT_AFTER: readonly ErrorCode[] = ['interrupted', 'endpoint_unreachable', 'store_unavailable'];
 
@@ -51,10 +49,15 @@ export class KeptFile implements Target {
   #id = '';
   #identity: Identity | undefined;
   #lines: DurableLines | undefined;
+  /** Bytes that an earlier run left, and those with what was written since. */
+  #begun = 0;
   #position = 0;
+  /** Frames that the state tells of, or is being told of. */
   #durable = 0;
-  /** Of frames behind those that are durably there. */
+  /** Of frames behind those. */
   #marks: FrameMark[] = [];
+  #telling: Promise<void> | undefined;
+  #tellingFailure: Error | undefined;
 
   private constructor(place: Place, names: KeptNames, lock: FileLock, previous: State | undefined) {
     this.names = names;
@@ -121,6 +124,7 @@ export class KeptFile implements Target {
       // The frames behind them are fetched again, and told again.
       await this.#hold(handle);
       this.#identity = identity;
+      this.#begun = bytes;
       this.#position = bytes;
       this.#marks = marks.slice(0, frames);
       return true;
@@ -142,14 +146,18 @@ export class KeptFile implements Target {
   };
 
   async write(bytes: Uint8Array): Promise<void> {
+    if (this.#tellingFailure !== undefined) throw this.#tellingFailure;
     await this.#file!.write(bytes);
     this.#position += bytes.length;
-    const { frameLength } = this.#identity ?? {};
-    if (frameLength !== undefined && this.#position - this.#durable * frameLength >= STRIDE)
-      await this.#settle();
+    if (this.#telling !== undefined || this.#settled(this.#onDisk) === 0) return;
+    // Not waited for: more comes meanwhile.
+    this.#telling = this.#tell(this.#onDisk)
+      .catch((error: Error) => void (this.#tellingFailure = error))
+      .finally(() => (this.#telling = undefined));
   }
 
   async commit(attributes?: FileAttributes): Promise<void> {
+    await this.#telling;
     await this.#file!.commit(attributes);
     await this.#end();
     await removeKept(this.names);
@@ -157,6 +165,7 @@ export class KeptFile implements Target {
   }
 
   async discard(cause?: unknown): Promise<void> {
+    await this.#telling;
     try {
       if (this.#file === undefined) await this.#untouched(cause);
       else if (!(await this.#keep(cause))) {
@@ -193,15 +202,29 @@ export class KeptFile implements Target {
 
   /** Makes whole frames durable, and then says so. */
   async #settle(): Promise<void> {
-    const identity = this.#identity!;
-    const whole = Math.floor(this.#position / identity.frameLength) - this.#durable;
-    const settled = this.#marks.slice(0, whole);
-    if (settled.length === 0) return;
+    await this.#telling;
+    if (this.#tellingFailure !== undefined) throw this.#tellingFailure;
     await this.#file!.sync();
-    if (this.#lines === undefined) await this.#begin(identity, settled);
-    else await this.#lines.add(framesLine(settled));
-    this.#marks = this.#marks.slice(settled.length);
+    await this.#tell(this.#position);
+  }
+
+  get #onDisk(): number {
+    return this.#begun + this.#file!.durable;
+  }
+
+  /** Frames that nothing tells of yet, where so many bytes of plaintext are on the disk. */
+  #settled(bytes: number): number {
+    if (this.#identity === undefined) return 0;
+    return Math.floor(bytes / this.#identity.frameLength) - this.#durable;
+  }
+
+  /** Says which whole frames are on the disk. */
+  async #tell(bytes: number): Promise<void> {
+    const settled = this.#marks.splice(0, this.#settled(bytes));
+    if (settled.length === 0) return;
     this.#durable += settled.length;
+    if (this.#lines === undefined) await this.#begin(this.#identity!, settled);
+    else await this.#lines.add(framesLine(settled));
   }
 
   /** In place of what an earlier run said, at once. */
