@@ -3,15 +3,14 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { S3Client } from '@aws-sdk/client-s3';
-import type { NodeHttpHandler } from '@smithy/node-http-handler';
 import { awsCredentials } from '../aws-credentials.js';
 import { certificateAuthorities } from '../certificate-authorities.js';
 import { Secret } from '../secret.js';
 import type { StoreTraits } from '../store-traits.js';
 import { checkAnswers } from './answers.js';
 import { PROVIDERS_BY_NAME, traitsOf } from './providers.js';
-import { PiecewiseHandler } from './piecewise.js';
 import { resolvePlace, type Endpoint, type PlaceOptions } from './s3-config.js';
+import { S3Handler } from './s3-handler.js';
 
 export interface S3Credentials {
   readonly accessKeyId: string;
@@ -99,25 +98,21 @@ function credentialsOf({ credentials, profile, mfaCode }: ClientOptions) {
   return credentials ?? awsCredentials({ profile, mfaCode });
 }
 
-/** What the SDK has to say is for whoever writes programs with it. */
-const SILENT = { trace() {}, debug() {}, info() {}, warn() {}, error() {} };
-
-function handlerOf(options: ClientOptions): NodeHttpHandler {
+function handlerOf(options: ClientOptions): S3Handler {
   const agent = { keepAlive: true, maxSockets: MAX_SOCKETS };
   // Made once: certificates as such would be read again for every connection, and be part of its name in the agent.
   const ca = certificateAuthorities(options.caBundle ?? process.env.AWS_CA_BUNDLE, options.caCertificate);
-  return new PiecewiseHandler({
+  const secureContext = ca && createSecureContext({ ca });
+  return new S3Handler({
     // Instances: for options the handler makes an agent per request that expects 100-continue.
     httpAgent: new HttpAgent(agent),
-    httpsAgent: new HttpsAgent(ca ? { ...agent, secureContext: createSecureContext({ ca }) } : agent),
-    connectionTimeout: CONNECT_TIMEOUT,
+    httpsAgent: new HttpsAgent(secureContext ? { ...agent, secureContext } : agent),
+    secureContext,
+    connectTimeout: CONNECT_TIMEOUT,
     // Of silence.
-    socketTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
+    idleTimeout: options.idleTimeout ?? IDLE_TIMEOUT,
     // Of the whole request until its answer begins, drop by drop; uploads go without, however large they are.
-    requestTimeout: answerTime(options),
-    throwOnRequestTimeout: true,
-    // It has nothing to say but that requests wait for a socket, which is what they shall do.
-    logger: SILENT,
+    answerTimeout: answerTime(options),
   });
 }
 

@@ -22,6 +22,11 @@ export interface GetVersionOptions extends GetOptions {
   version?: string | undefined;
 }
 
+interface RequestOptions extends GetVersionOptions {
+  /** Over connections that are made for many bytes. */
+  direct?: boolean | undefined;
+}
+
 interface Opened {
   readonly output: GetObjectCommandOutput;
   readonly body: Readable;
@@ -50,8 +55,14 @@ async function getInSegments(bucket: S3Bucket, key: string, options: GetVersionO
   if (begun.end >= size) return got;
   const open = async (range: SegmentRange, closed: AbortSignal): Promise<Readable> => {
     const signal = options.signal ? AbortSignal.any([options.signal, closed]) : closed;
-    const opened = await reopened(bucket, key, { ...options, range, ifMatch: got.info.etag, signal });
-    return resuming(bucket, key, { ...options, signal }, opened).body;
+    const opened = await reopened(bucket, key, {
+      ...options,
+      range,
+      ifMatch: got.info.etag,
+      signal,
+      direct: true,
+    });
+    return resuming(bucket, key, { ...options, signal, direct: true }, opened).body;
   };
   const parallelism = parallelismOf(bucket, 'download', SEGMENT_SIZE);
   const body = new ParallelBody({
@@ -80,13 +91,13 @@ async function beginning(bucket: S3Bucket, key: string, options: GetVersionOptio
 function resuming(
   bucket: S3Bucket,
   key: string,
-  options: GetVersionOptions,
+  options: RequestOptions,
   { output, body, first, end, size }: Opened,
 ): Got {
   const info = infoOf(bucket, key, output, size);
   const reopen = async (position: number, signal: AbortSignal): Promise<Readable> => {
     const range = { first: position, last: end - 1 };
-    const again = { range, ifMatch: info.etag, version: options.version, signal };
+    const again = { range, ifMatch: info.etag, version: options.version, signal, direct: options.direct };
     return (await reopened(bucket, key, again)).body;
   };
   const address = addressOf(bucket.name, key);
@@ -98,7 +109,7 @@ function resuming(
   };
 }
 
-async function request(bucket: S3Bucket, key: string, options: GetVersionOptions): Promise<Opened> {
+async function request(bucket: S3Bucket, key: string, options: RequestOptions): Promise<Opened> {
   const { range, ifMatch, version, signal } = options;
   const command = new GetObjectCommand({
     Bucket: bucket.name,
@@ -110,7 +121,10 @@ async function request(bucket: S3Bucket, key: string, options: GetVersionOptions
   });
   let output: GetObjectCommandOutput;
   try {
-    output = await bucket.client.send(command, sending(signal));
+    output = await bucket.client.send(command, {
+      ...sending(signal),
+      ...(options.direct && { direct: true }),
+    });
   } catch (error) {
     throw await explainedRead(bucket, key, error, signal);
   }
@@ -140,7 +154,7 @@ function extent(bucket: S3Bucket, key: string, { range }: GetOptions, output: Ge
 async function reopened(
   bucket: S3Bucket,
   key: string,
-  options: GetVersionOptions & { ifMatch: string },
+  options: RequestOptions & { ifMatch: string },
 ): Promise<Opened> {
   try {
     const opened = await request(bucket, key, options);
